@@ -1,0 +1,52 @@
+// Reverse-mode differentiation on the graph: every gradient is built from ordinary nodes, so it runs
+// on every backend. Gradient rules (models/ops) use GradientBuilder; models/training.h drives it.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "models/graph.h"
+
+namespace mpsearch {
+
+/// What a gradient rule sees. New nodes belong to the layer of the node under differentiation.
+class GradientBuilder {
+ public:
+  explicit GradientBuilder(Graph& graph) : graph_(graph) { mark_wanted(); }
+
+  Graph& graph() { return graph_; }
+
+  /// Gradient of an output of the node under differentiation, or kNone where nothing depends on it.
+  ValueId gradient(ValueId of) const;
+
+  /// Whether the gradient of this value is wanted (a trained parameter depends on it).
+  bool wanted(ValueId value) const;
+
+  /// Adds to the gradient of `of`; several contributions are summed by Sum2 nodes.
+  void add(ValueId of, ValueId gradient);
+
+  /// Adds a backward node "NAME.SUFFIX" and returns its first output.
+  ValueId node(const std::string& suffix, std::string_view op, std::vector<ValueId> inputs,
+               Attributes attributes = {}, std::size_t outputs = 1);
+
+  /// Output `index` of the node under differentiation, created where it did not exist.
+  ValueId saved_output(std::size_t index);
+
+  /// Runs the rule of every forward node in reverse order, starting from the gradients added so far.
+  void run();
+
+ private:
+  void mark_wanted();
+
+  Graph& graph_;
+  std::vector<bool> wanted_;
+  std::unordered_map<ValueId, ValueId> gradients_;
+  NodeId current_ = kNone;
+  std::unordered_map<std::string, int> used_names_;
+};
+
+/// `gradient` of shape of y, summed and reshaped to the shape of `value` (numpy broadcasting).
+ValueId reduce_to(GradientBuilder& builder, ValueId gradient, ValueId value);
+
+}  // namespace mpsearch

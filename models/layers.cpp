@@ -1,0 +1,31 @@
+#include "models/layers.h"
+
+#include <algorithm>
+
+#include "models/op.h"
+
+namespace mpsearch {
+namespace {
+
+/// Layer of the latest node that feeds `node`, or kNone.
+LayerId layer_before(const Graph& graph, const Node& node) {
+  NodeId latest = kNone;
+  for (const ValueId input : node.inputs) latest = std::max(latest, graph.value(input).producer);
+  return latest == kNone ? kNone : graph.node(latest).layer;
+}
+
+}  // namespace
+
+void group_layers(Graph& graph) {
+  graph.layers.clear();
+  for (Node& node : graph.nodes) {
+    node.layer = node.op->compute || node.op->loss ? kNone : layer_before(graph, node);
+    if (node.layer != kNone || node.op->view) continue;
+    Layer layer{node.name, std::string(node.op->name), {kPrecisions.begin(), kPrecisions.end()}};
+    if (node.op->loss) layer.allowed = {Precision::FP32};
+    graph.layers.push_back(std::move(layer));
+    node.layer = static_cast<LayerId>(graph.layers.size()) - 1;
+  }
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,33 @@
+// Model: what an importer or a builder hands over: the forward graph and what is trained in it.
+// Used by models/onnx, models/zoo (through ONNX), models/training.h and the commands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/graph.h"
+
+namespace mpsearch {
+
+/// BatchNormalization whose statistics train: node and the State values of its running statistics.
+struct RunningStatisticsOf {
+  NodeId node = kNone;
+  ValueId mean = kNone;
+  ValueId variance = kNone;
+  double momentum = 0.9;  // ONNX's: weight of the old value
+};
+
+/// A forward graph in canonical form (models/ops/README.md), layers grouped, F32 throughout.
+/// A final Softmax or Sigmoid is left out of the graph and remembered in `final_activation`.
+struct Model {
+  std::string name;    // file name
+  std::string sha256;  // of the file
+  Graph graph;
+  std::vector<RunningStatisticsOf> running_statistics;
+  std::string final_activation;     // "", "Softmax", "LogSoftmax" or "Sigmoid"
+  std::vector<std::string> notes;   // what the import changed or decided, one line each
+  std::int64_t batch = 0;
+};
+
+}  // namespace mpsearch

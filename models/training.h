@@ -1,0 +1,70 @@
+// From a model to the one fixed graph of a training step: forward, loss, backward, update.
+// Used by planner, profiles and trainer; precision comes later (models/lower.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+
+namespace mpsearch {
+
+enum class LossKind : std::uint8_t { CrossEntropy, MeanSquaredError, BinaryCrossEntropy };
+enum class OptimizerKind : std::uint8_t { Sgd, Adam, AdamW };
+
+/// Defaults are those of the commands. Learning rate and seed are no part of the graph.
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::AdamW;
+  double momentum = 0;
+  double dampening = 0;
+  bool nesterov = false;
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+};
+
+/// Defaults of numerics.md, section 3. `dynamic` off keeps the scale at `initial`.
+struct ScalerOptions {
+  bool dynamic = true;
+  double initial = 65536;
+  double growth_interval = 2000;
+  double floor = 0;        // 0: none
+  double cap = 0;          // 0: none
+  std::int64_t hysteresis = 1;
+};
+
+struct TrainingOptions {
+  LossKind loss = LossKind::CrossEntropy;
+  OptimizerOptions optimizer;
+  ScalerOptions scaler;
+  bool scaled = false;  // whether the loss scale is active (a layer with F16 gradients)
+  double clip = 0;      // global norm; 0: off
+  bool unbiased_running_variance = true;
+};
+
+/// A training or evaluation graph with the values that the host writes and reads.
+struct StepGraph {
+  Graph graph;
+  std::vector<ValueId> data;     // the model's inputs
+  ValueId target = kNone;
+  ValueId step_inputs = kNone;   // StepInputs
+  ValueId step_state = kNone;    // StepState; kNone in evaluation
+  ValueId loss = kNone;          // F32 scalar, unscaled
+  ValueId correct = kNone;       // F32 scalar: hits among valid targets, kNone for MSE
+  ValueId count = kNone;         // F32 scalar: valid targets
+  std::vector<ValueId> gradients;  // in the order of StepState::first_bad
+};
+
+/// Throws BadContent where the loss does not fit the output, or nothing can be trained.
+StepGraph training_graph(const Model& model, const TrainingOptions& options);
+
+/// Forward and loss with running statistics; the same value names, so that it can share the
+/// training graph's parameters.
+StepGraph evaluation_graph(const Model& model, LossKind loss);
+
+/// Bytes of masters, moments and other state: what precision never changes.
+std::int64_t weight_state_bytes(const Graph& graph);
+
+}  // namespace mpsearch
