@@ -12,13 +12,15 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
   dataset-fashion-mnist libonnx-testdata
 )
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 onnx_version=1.23.2
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/mpsearch
-venv=$cache/venv
 onnx=$cache/onnx-$onnx_version
-jobs=${MPSEARCH_JOBS:-$(nproc)}
 
 say() { printf '%s\n' "install: $*" >&2; }
+
+mkdir -p "$cache"
+exec 9>"$cache/install.lock"
+flock 9
 
 missing=()
 for package in "${packages[@]}"; do
@@ -37,7 +39,6 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 
-mkdir -p "$cache"
 if [ ! -x "$venv/bin/cmake" ]; then
   say "Python tools into $venv"
   /usr/bin/python3 -m venv "$venv"
