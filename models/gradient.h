@@ -13,9 +13,14 @@ namespace mpsearch {
 /// What a gradient rule sees. New nodes belong to the layer of the node under differentiation.
 class GradientBuilder {
  public:
-  explicit GradientBuilder(Graph& graph) : graph_(graph) { mark_wanted(); }
+  /// `step_state` holds the loss scale, which the gradients of losses multiply by.
+  explicit GradientBuilder(Graph& graph, ValueId step_state = kNone)
+      : graph_(graph), step_state_(step_state) {
+    mark_wanted();
+  }
 
   Graph& graph() { return graph_; }
+  ValueId step_state() const { return step_state_; }
 
   /// Gradient of an output of the node under differentiation, or kNone where nothing depends on it.
   ValueId gradient(ValueId of) const;
@@ -40,6 +45,7 @@ class GradientBuilder {
   void mark_wanted();
 
   Graph& graph_;
+  ValueId step_state_;
   std::vector<bool> wanted_;
   std::unordered_map<ValueId, ValueId> gradients_;
   NodeId current_ = kNone;

@@ -1,6 +1,6 @@
 // lower(): a step graph and a precision per layer become the graph that runs: every value in its
-// final form, casts inserted once per tensor and form, a kernel on every node. The slots of the casts
-// do not depend on the choice, so planner and runtime speak of the same schedule.
+// final form, casts inserted once per tensor and form, a kernel on every node. schedule_of() lists
+// every node and every possible cast in order, whatever is chosen: planner and runtime share it.
 #pragma once
 
 #include <functional>
@@ -11,39 +11,54 @@
 
 namespace mpsearch {
 
-/// Picks the kernel of a call. Throws (Unavailable) where there is none.
-using ChooseKernel = std::function<KernelChoice(const KernelCall&)>;
-
-/// The lowered graph. Values of the step graph keep their names; copies are "NAME@FORM".
-struct Lowered {
-  Graph graph;
-  std::vector<ValueId> value_of;  // step-graph value -> lowered value (as written), kNone for unused
-  std::vector<NodeId> origin;     // lowered node -> step-graph node; a cast: the node it was made for
-};
-
-Lowered lower(const Graph& graph, std::span<const Precision> precision, const ChooseKernel& choose);
-
-/// Layout of every value of the graph (of its root): ChannelsLast around convolutions and pools.
+/// Layout of each node's image tensors: ChannelsLast around convolutions, pools and batch norms.
 std::vector<Layout> assign_layouts(const Graph& graph);
 
-/// Form in which `node` reads input `index`, or writes output `index`, when its layer has
-/// `precision`; `layouts` is assign_layouts' answer. The layout is the root's.
-Form form_of_input(const Graph& graph, const Node& node, std::size_t index, Precision precision,
+/// Form in which node `id` reads input `index`, or writes output `index`, when its layer has
+/// `precision`. The only place where precision becomes dtype. `layouts` is assign_layouts' answer.
+Form form_of_input(const Graph& graph, NodeId id, std::size_t index, Precision precision,
                    std::span<const Layout> layouts);
-Form form_of_output(const Graph& graph, const Node& node, std::size_t index, Precision precision,
+Form form_of_output(const Graph& graph, NodeId id, std::size_t index, Precision precision,
                     std::span<const Layout> layouts);
 
-/// A place for a cast of value `root` to `to`: before or after a node of the step graph. Narrowing
-/// casts of computed values follow the write; all others precede the first reader that could want
-/// the form under any allowed precision.
-struct CastSlot {
-  NodeId node = kNone;
-  bool after = false;
-  ValueId root = kNone;
-  Form to;
+/// Precisions that a node may have: its layer's, or FP32 where it belongs to none.
+std::span<const Precision> allowed_of(const Graph& graph, NodeId id);
+
+/// What a cast makes: `form` of value `base`. The base is a root, except where a view that changes
+/// the shape is wanted ChannelsLast: then it is that view.
+struct Copy {
+  ValueId base = kNone;
+  Form form;
+  auto operator<=>(const Copy&) const = default;
 };
 
-/// All slots, in schedule order.
-std::vector<CastSlot> cast_slots(const Graph& graph, std::span<const Layout> layouts);
+/// The copy that a use of `value` in `form` needs (the written form itself included).
+Copy copy_for(const Graph& graph, ValueId value, Form form);
+
+/// One event of the fixed schedule: node `node`, or (node == kNone) the cast of `copy` from the
+/// written form `from`. Narrowing casts of computed values follow the write, all others precede the
+/// first node that could read the copy under any allowed precision.
+struct Event {
+  NodeId node = kNone;
+  Copy copy;
+  Form from;
+};
+
+std::vector<Event> schedule_of(const Graph& graph, std::span<const Layout> layouts);
+
+/// The call of a cast from `from` to the copy: Cast, or Quantize where the form is FP8.
+KernelCall cast_call(const Graph& graph, const Copy& copy, Form from);
+
+/// Picks the kernel of a call. Throws Unavailable where there is none.
+using ChooseKernel = std::function<KernelChoice(const KernelCall&)>;
+
+struct Lowered {
+  Graph graph;                    // values keep their names; copies are "NAME@FORM"
+  std::vector<ValueId> value_of;  // step-graph root -> its lowered value as written
+  std::vector<int> event_of;      // lowered node -> index in schedule_of; a view: kNone
+};
+
+/// `precision`: one entry a layer of the graph.
+Lowered lower(const Graph& graph, std::span<const Precision> precision, const ChooseKernel& choose);
 
 }  // namespace mpsearch

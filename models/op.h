@@ -25,10 +25,11 @@ enum class Role : std::uint8_t {
   Own,      // as the shape rule says: masks, indices, integers, state
 };
 
-/// What a kernel has to do, from shapes alone.
-struct Cost {
-  double flops = 0;
-  double bytes = 0;
+/// Order in memory of the tensors that have the rank of a call's image (its first operand).
+enum class LayoutRule : std::uint8_t {
+  Follow,    // ChannelsLast where an input of that rank is
+  Image,     // ChannelsLast from rank 4 on: convolutions, pools, batch norms
+  RowMajor,  // always: matrix products, transposes, row operations
 };
 
 /// One call to test an operator with: attributes and the shapes (and integer ranges) of its inputs.
@@ -59,6 +60,8 @@ struct OpDef {
 
   std::vector<OpSample> (*samples)() = nullptr;
 
+  LayoutRule layout = LayoutRule::Follow;
+  int weight = -1;                  // input that stays RowMajor under LayoutRule::Image
   bool compute = false;             // starts a layer
   bool view = false;                // moves no data: its output shows its first input
   bool loss = false;                // a layer of its own, always FP32

@@ -54,7 +54,8 @@ struct StepGraph {
   ValueId loss = kNone;          // F32 scalar, unscaled
   ValueId correct = kNone;       // F32 scalar: hits among valid targets, kNone for MSE
   ValueId count = kNone;         // F32 scalar: valid targets
-  std::vector<ValueId> gradients;  // in the order of StepState::first_bad
+  std::vector<ValueId> trained;    // parameters, in the order in which backward reaches them
+  std::vector<ValueId> gradients;  // theirs; StepState::first_bad is an index into both
 };
 
 /// Throws BadContent where the loss does not fit the output, or nothing can be trained.

@@ -1,0 +1,246 @@
+#include "models/training.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/error.h"
+#include "kernels/step_state.h"
+#include "models/gradient.h"
+#include "models/op.h"
+
+namespace mpsearch {
+namespace {
+
+struct LossOps {
+  std::string_view op;
+  std::size_t outputs;
+};
+
+LossOps ops_of(LossKind kind) {
+  switch (kind) {
+    case LossKind::CrossEntropy: return {"SoftmaxCrossEntropy", 3};
+    case LossKind::MeanSquaredError: return {"MeanSquaredError", 1};
+    case LossKind::BinaryCrossEntropy: return {"SigmoidCrossEntropy", 3};
+  }
+  return {};
+}
+
+ValueId add_given(Graph& graph, std::string name, TensorType type, ValueKind kind) {
+  Value value;
+  value.name = std::move(name);
+  value.type = std::move(type);
+  value.kind = kind;
+  return graph.add_value(std::move(value));
+}
+
+TensorType record_type(std::size_t bytes) {
+  return {{static_cast<std::int64_t>(bytes)}, {DType::U8, Layout::RowMajor}};
+}
+
+/// Adds target, step inputs and the loss over the model's first output.
+void add_loss(StepGraph& step, const Model& model, LossKind kind) {
+  Graph& graph = step.graph;
+  require(!graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
+  const ValueId output = graph.outputs[0];
+  TensorType target = graph.value(output).type;
+  if (kind == LossKind::CrossEntropy) {
+    if (target.shape.size() < 2) {
+      throw Error(ErrorKind::BadContent,
+                  {.what = "cross-entropy needs an output of shape [batch, ..., classes]",
+                   .at = model.name + ", output '" + graph.value(output).name + "'",
+                   .why = "its shape is " + to_string(target.shape),
+                   .try_ = "--loss mse"});
+    }
+    target.shape.pop_back();
+    target.form.dtype = DType::I64;
+  }
+  step.data = graph.inputs;
+  step.target = add_given(graph, "target", target, ValueKind::Input);
+  step.step_inputs =
+      add_given(graph, "step_inputs", record_type(sizeof(StepInputs)), ValueKind::Input);
+  graph.inputs.push_back(step.target);
+  graph.inputs.push_back(step.step_inputs);
+
+  const LossOps loss = ops_of(kind);
+  const NodeId node =
+      graph.add_node("loss", loss.op, {output, step.target}, {}, loss.outputs);
+  graph.layers.push_back({"loss", std::string(loss.op), {Precision::FP32}});
+  graph.node(node).layer = static_cast<LayerId>(graph.layers.size()) - 1;
+  const std::vector<ValueId>& outputs = graph.node(node).outputs;
+  step.loss = outputs[0];
+  step.correct = loss.outputs > 1 ? outputs[1] : kNone;
+  step.count = loss.outputs > 2 ? outputs[2] : kNone;
+  for (const ValueId id : outputs) graph.outputs.push_back(id);
+}
+
+/// The trained values, with their gradients in the order in which backward writes them.
+std::vector<std::pair<ValueId, ValueId>> trained(const Graph& graph, const GradientBuilder& builder) {
+  std::vector<std::pair<ValueId, ValueId>> pairs;
+  for (std::size_t i = 0; i < graph.values.size(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    if (graph.values[i].kind != ValueKind::Parameter) continue;
+    if (const ValueId gradient = builder.gradient(id); gradient != kNone) {
+      pairs.emplace_back(id, gradient);
+    }
+  }
+  std::ranges::stable_sort(pairs, {}, [&](const auto& pair) {
+    return graph.value(graph.root(pair.second)).producer;
+  });
+  return pairs;
+}
+
+NodeId add_update_node(Graph& graph, std::string name, std::string_view op,
+                       std::vector<ValueId> inputs, Attributes attributes, LayerId layer,
+                       std::size_t outputs = 0) {
+  const NodeId id =
+      graph.add_node(std::move(name), op, std::move(inputs), std::move(attributes), outputs);
+  graph.node(id).phase = Phase::Update;
+  graph.node(id).layer = layer;
+  return id;
+}
+
+/// The layer that first reads a parameter: its update is counted there.
+LayerId layer_of_parameter(const Graph& graph, ValueId parameter) {
+  for (const Node& node : graph.nodes) {
+    if (node.op->view) continue;
+    for (const ValueId input : node.inputs) {
+      if (graph.root(input) == parameter) return node.layer;
+    }
+  }
+  return kNone;
+}
+
+void add_optimizer_node(Graph& graph, ValueId parameter, ValueId gradient, ValueId state,
+                        const OptimizerOptions& options) {
+  const std::string name = graph.value(parameter).name;
+  const TensorType type = graph.value(parameter).type;
+  const LayerId layer = layer_of_parameter(graph, parameter);
+  if (options.kind == OptimizerKind::Sgd) {
+    std::vector<ValueId> inputs{parameter, gradient, state};
+    if (options.momentum != 0) {
+      inputs.push_back(add_given(graph, name + ".momentum", type, ValueKind::State));
+    }
+    add_update_node(graph, name + ".update", "Sgd", std::move(inputs),
+                    {{"momentum", options.momentum},
+                     {"dampening", options.dampening},
+                     {"weight_decay", options.weight_decay},
+                     {"nesterov", std::int64_t{options.nesterov}}},
+                    layer);
+    return;
+  }
+  const ValueId m = add_given(graph, name + ".m", type, ValueKind::State);
+  const ValueId v = add_given(graph, name + ".v", type, ValueKind::State);
+  add_update_node(graph, name + ".update", "Adam", {parameter, gradient, state, m, v},
+                  {{"beta1", options.beta1},
+                   {"beta2", options.beta2},
+                   {"epsilon", options.epsilon},
+                   {"weight_decay", options.weight_decay},
+                   {"decoupled", std::int64_t{options.kind == OptimizerKind::AdamW}}},
+                  layer);
+}
+
+Attributes control_attributes(const TrainingOptions& options) {
+  return {{"dynamic", std::int64_t{options.scaled && options.scaler.dynamic}},
+          {"growth_interval", options.scaler.growth_interval},
+          {"floor", options.scaler.floor},
+          {"cap", options.scaler.cap},
+          {"hysteresis", options.scaler.hysteresis},
+          {"clip", options.clip},
+          {"beta1", options.optimizer.beta1},
+          {"beta2", options.optimizer.beta2}};
+}
+
+void add_running_statistics(Graph& graph, const Model& model, ValueId state, bool unbiased) {
+  for (const RunningStatisticsOf& running : model.running_statistics) {
+    const ValueId mean = graph.add_output(running.node, 1);
+    const ValueId variance = graph.add_output(running.node, 2);
+    const Node& node = graph.node(running.node);
+    const std::int64_t count = graph.value(node.inputs[0]).type.elements() /
+                               graph.value(mean).type.elements();
+    add_update_node(graph, node.name + ".running", "RunningStatistics",
+                    {running.mean, running.variance, mean, variance, state},
+                    {{"momentum", running.momentum},
+                     {"count", count},
+                     {"unbiased", std::int64_t{unbiased}}},
+                    node.layer);
+  }
+}
+
+std::shared_ptr<const Bytes> initial_step_state(const TrainingOptions& options) {
+  StepState state;
+  state.loss_scale = options.scaled ? static_cast<float>(options.scaler.initial) : 1.0F;
+  state.hysteresis = static_cast<std::int32_t>(options.scaler.hysteresis);
+  const auto* first = reinterpret_cast<const std::byte*>(&state);
+  return std::make_shared<const Bytes>(first, first + sizeof state);
+}
+
+}  // namespace
+
+StepGraph training_graph(const Model& model, const TrainingOptions& options) {
+  StepGraph step;
+  step.graph = model.graph;
+  Graph& graph = step.graph;
+  add_loss(step, model, options.loss);
+  for (Node& node : graph.nodes) {
+    if (node.op->name == "Dropout") node.inputs.push_back(step.step_inputs);
+  }
+  step.step_state =
+      add_given(graph, "step_state", record_type(sizeof(StepState)), ValueKind::State);
+  graph.value(step.step_state).data = initial_step_state(options);
+
+  GradientBuilder builder(graph, step.step_state);
+  builder.run();
+  const auto pairs = trained(graph, builder);
+  require(!pairs.empty(), ErrorKind::BadContent,
+          "nothing to train: no trainable parameter leads to the model's first output");
+
+  std::vector<ValueId> control{step.step_state, step.step_inputs, step.loss};
+  for (const auto& [parameter, gradient] : pairs) {
+    const NodeId statistics =
+        add_update_node(graph, graph.value(parameter).name + ".statistics", "GradientStatistics",
+                        {gradient}, {}, layer_of_parameter(graph, parameter), 1);
+    control.push_back(graph.node(statistics).outputs[0]);
+    step.gradients.push_back(gradient);
+    step.trained.push_back(parameter);
+  }
+  add_update_node(graph, "step_control", "StepControl", std::move(control),
+                  control_attributes(options), kNone);
+  for (const auto& [parameter, gradient] : pairs) {
+    add_optimizer_node(graph, parameter, gradient, step.step_state, options.optimizer);
+  }
+  add_running_statistics(graph, model, step.step_state, options.unbiased_running_variance);
+  graph.verify();
+  return step;
+}
+
+StepGraph evaluation_graph(const Model& model, LossKind loss) {
+  StepGraph step;
+  step.graph = model.graph;
+  Graph& graph = step.graph;
+  for (const RunningStatisticsOf& running : model.running_statistics) {
+    Node& node = graph.node(running.node);
+    node.op = find_op("BatchNormInference");
+    node.inputs.push_back(running.mean);
+    node.inputs.push_back(running.variance);
+  }
+  for (Node& node : graph.nodes) {
+    if (node.op->name != "Dropout") continue;
+    node.op = find_op("Identity");
+    node.attributes = {};
+  }
+  add_loss(step, model, loss);
+  graph.verify();
+  return step;
+}
+
+std::int64_t weight_state_bytes(const Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const Value& value : graph.values) {
+    if (value.kind == ValueKind::Parameter || value.kind == ValueKind::State) {
+      bytes += value.type.bytes();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace mpsearch
