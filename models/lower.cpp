@@ -186,8 +186,11 @@ class Lowering {
     }
     node.kernel = choose_(call);
     const Node& added = append(std::move(node), call, names);
+    const std::vector<ValueId> outputs = added.outputs;
     for (std::size_t i = 0; i < from.outputs.size(); ++i) {
-      written_[index(from.outputs[i])] = added.outputs[i];
+      written_[index(from.outputs[i])] = outputs[i];
+      const ValueId of = graph_.value(from.outputs[i]).gradient_of;
+      if (of != kNone) lowered_.graph.value(outputs[i]).gradient_of = written_[index(of)];
     }
   }
 

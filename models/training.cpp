@@ -70,7 +70,7 @@ void add_loss(StepGraph& step, const Model& model, LossKind kind) {
   step.loss = outputs[0];
   step.correct = loss.outputs > 1 ? outputs[1] : kNone;
   step.count = loss.outputs > 2 ? outputs[2] : kNone;
-  for (const ValueId id : outputs) graph.outputs.push_back(id);
+  graph.outputs = outputs;  // the model's own outputs need not outlive the loss
 }
 
 /// The trained values, with their gradients in the order in which backward writes them.
