@@ -1,0 +1,229 @@
+#include "runtime/dataset.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "kernels/error.h"
+#include "kernels/nearest.h"
+#include "runtime/dataset_readers.h"
+#include "runtime/shuffle.h"
+
+namespace mpsearch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLayouts =
+    "accepted: a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte (t10k-... to "
+    "evaluate; .gz or not), a folder with CIFAR's .bin files, FILE.npz, inputs.npy,target.npy, "
+    "images-idx3-ubyte,labels-idx1-ubyte, synthetic";
+
+struct Arrays {
+  std::vector<DataArray> inputs;
+  DataArray target;
+};
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+[[noreturn]] void fail_missing(const std::string& path) {
+  fs::path wanted = fs::absolute(path).lexically_normal();
+  if (!wanted.has_filename()) wanted = wanted.parent_path();
+  std::error_code ignored;
+  while (wanted.has_relative_path() && !fs::exists(wanted.parent_path(), ignored)) {
+    wanted = wanted.parent_path();
+  }
+  const std::string folder = wanted.parent_path().string();
+  std::vector<std::string> near = names_in(folder);
+  for (std::string& name : near) name = (fs::path(folder) / name).string();
+  throw Error(ErrorKind::Missing,
+              {.what = "the data do not exist",
+               .at = path,
+               .why = fmt::format("{} has no {}", folder, wanted.filename().string()),
+               .try_ = did_you_mean(wanted.string(), near)});
+}
+
+/// The file of a folder under one of its usual names: with - or . before idx, packed or not.
+std::optional<std::string> idx_file(const fs::path& folder, const std::string& stem, int rank) {
+  for (const char* dash : {"-", "."}) {
+    for (const char* ending : {"", ".gz"}) {
+      const fs::path path = folder / fmt::format("{}{}idx{}-ubyte{}", stem, dash, rank, ending);
+      std::error_code ignored;
+      if (fs::exists(path, ignored)) return path.string();
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Arrays> read_idx_pair(const fs::path& folder, const std::string& stem) {
+  const auto images = idx_file(folder, stem + "-images", 3);
+  const auto labels = idx_file(folder, stem + "-labels", 1);
+  if (!images && !labels) return std::nullopt;
+  if (!images || !labels) {
+    throw Error(ErrorKind::Missing,
+                {.what = fmt::format("the folder has {} without {}", images ? "images" : "labels",
+                                     images ? "labels" : "images"),
+                 .at = folder.string(),
+                 .why = "found " + fs::path(images ? *images : *labels).filename().string(),
+                 .try_ = kLayouts});
+  }
+  return Arrays{{read_idx(*images)}, read_idx(*labels)};
+}
+
+std::optional<Arrays> read_cifar_files(const fs::path& folder, bool train) {
+  std::vector<std::string> ten, hundred;
+  for (const std::string& name : names_in(folder)) {
+    const std::string path = (folder / name).string();
+    const bool batch = train ? name.starts_with("data_batch_") : name == "test_batch.bin";
+    if (batch && name.ends_with(".bin")) ten.push_back(path);
+    if (name == (train ? "train.bin" : "test.bin")) hundred.push_back(path);
+  }
+  if (ten.empty() && hundred.empty()) return std::nullopt;
+  ImagesAndLabels cifar = ten.empty() ? read_cifar(hundred, 2) : read_cifar(ten, 1);
+  return Arrays{{std::move(cifar.images)}, std::move(cifar.labels)};
+}
+
+DataArray read_array_file(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) fail_missing(path);
+  const FileBytes bytes = FileBytes::map(path);
+  if (starts_with(bytes.view(), "\x93NUMPY")) return read_npy(path);
+  const bool idx = starts_with(bytes.view(), "\x1f\x8b") ||
+                   starts_with(bytes.view(), std::string_view("\0\0", 2));
+  if (idx) return read_idx(path);
+  refuse_data("the layout of the data is not known", path,
+              bytes.view().empty() ? "the file is empty" : "neither NPY, NPZ nor IDX", kLayouts);
+}
+
+Arrays read_list(const std::string& spec) {
+  std::vector<DataArray> arrays;
+  std::size_t start = 0;
+  while (start <= spec.size()) {
+    const std::size_t end = std::min(spec.find(',', start), spec.size());
+    arrays.push_back(read_array_file(spec.substr(start, end - start)));
+    start = end + 1;
+  }
+  if (arrays.size() < 2) {
+    throw Error(ErrorKind::Usage, {.what = "--data names inputs without a target",
+                                   .at = spec,
+                                   .why = {},
+                                   .try_ = fmt::format("--data {},TARGET", spec)});
+  }
+  DataArray target = std::move(arrays.back());
+  arrays.pop_back();
+  return {std::move(arrays), std::move(target)};
+}
+
+Arrays read_file(const std::string& path, const DataRequest& request) {
+  if (!starts_with(FileBytes::map(path).view(), "PK\x03\x04")) return read_list(path);
+  std::vector<std::string> names;
+  for (const ArrayRequest& input : request.inputs) names.push_back(input.name);
+  names.emplace_back("target");
+  std::vector<DataArray> arrays = read_npz(path, names);
+  DataArray target = std::move(arrays.back());
+  arrays.pop_back();
+  return {std::move(arrays), std::move(target)};
+}
+
+Arrays synthetic(const DataRequest& request) {
+  std::uint64_t stream = 0;
+  const auto array = [&](const ArrayRequest& wanted) {
+    Shape shape = wanted.sample_shape;
+    for (std::int64_t& dim : shape) {
+      if (dim >= 0) continue;
+      throw Error(ErrorKind::Usage, {.what = "synthetic data need a fixed shape",
+                                     .at = "input " + wanted.name,
+                                     .why = "its shape is " + to_string(wanted.sample_shape),
+                                     .try_ = fmt::format("--input {}=SHAPE", wanted.name)});
+    }
+    const DType dtype = wanted.dtype == DType::F32 ? DType::F32 : DType::I64;
+    const SyntheticValues values{mix_bits(mix_bits(request.seed) + ++stream),
+                                 std::max<std::int64_t>(1, wanted.integers_below)};
+    return DataArray("synthetic", dtype, request.synthetic_samples, shape, values);
+  };
+  std::vector<DataArray> inputs;
+  for (const ArrayRequest& input : request.inputs) inputs.push_back(array(input));
+  return {std::move(inputs), array(request.synthetic_target)};
+}
+
+/// Checks that the arrays belong together and fits the inputs to the model's shapes and types.
+Dataset fit(const std::string& spec, Arrays arrays, const DataRequest& request) {
+  if (arrays.inputs.size() != request.inputs.size()) {
+    std::vector<std::string> names;
+    for (const ArrayRequest& input : request.inputs) names.push_back(input.name);
+    refuse_data("the data do not fit the model", spec,
+                fmt::format("got {} inputs and a target, expected {}: {}", arrays.inputs.size(),
+                            names.size(), fmt::join(names, ", ")));
+  }
+  for (std::size_t i = 0; i < arrays.inputs.size(); ++i) {
+    DataArray& array = arrays.inputs[i];
+    const ArrayRequest& wanted = request.inputs[i];
+    const std::string user = "the model's input " + wanted.name;
+    if (array.samples() != arrays.target.samples()) {
+      refuse_data("inputs and target differ in number", array.origin(),
+                  fmt::format("{} samples, but {} in {}", array.samples(), arrays.target.samples(),
+                              arrays.target.origin()));
+    }
+    array.require_writable_as(wanted.dtype, user);
+    array.reshape(wanted.sample_shape, user);
+    if (wanted.dtype == DType::F32) {
+      array.normalize({array.dtype() == DType::U8, request.mean, request.std});
+    } else if (wanted.integers_below > 0) {
+      array.require_below(wanted.integers_below,
+                          fmt::format("{} takes values below {}", user, wanted.integers_below));
+    }
+  }
+  return {spec, std::move(arrays.inputs), std::move(arrays.target)};
+}
+
+}  // namespace
+
+std::string Dataset::content_hash() const {
+  std::uint64_t hash = target.hash(0);
+  for (const DataArray& input : inputs) hash = input.hash(hash);
+  return fmt::format("{:016x}", hash);
+}
+
+DataSplits open_data(const std::string& spec, const DataRequest& request) {
+  if (spec == "synthetic") return {fit(spec, synthetic(request), request), std::nullopt};
+  std::error_code ignored;
+  if (!fs::exists(spec, ignored)) {
+    if (spec.find(',') == std::string::npos) fail_missing(spec);
+    return {fit(spec, read_list(spec), request), std::nullopt};
+  }
+  if (!fs::is_directory(spec, ignored)) {
+    return {fit(spec, read_file(spec, request), request), std::nullopt};
+  }
+  std::optional<Arrays> train = read_idx_pair(spec, "train");
+  std::optional<Arrays> evaluate = read_idx_pair(spec, "t10k");
+  if (!train && !evaluate) {
+    train = read_cifar_files(spec, true);
+    evaluate = read_cifar_files(spec, false);
+  }
+  if (!train) std::swap(train, evaluate);
+  if (!train) {
+    std::vector<std::string> names = names_in(spec);
+    const std::size_t count = names.size();
+    names.resize(std::min<std::size_t>(count, 5));
+    refuse_data("the layout of the data folder is not known", spec,
+                count == 0 ? "it is empty"
+                           : fmt::format("it holds {} entries: {}{}", count, fmt::join(names, ", "),
+                                         count > 5 ? ", ..." : ""),
+                kLayouts);
+  }
+  DataSplits splits{fit(spec, std::move(*train), request), std::nullopt};
+  if (evaluate) splits.evaluate = fit(spec, std::move(*evaluate), request);
+  return splits;
+}
+
+}  // namespace mpsearch
