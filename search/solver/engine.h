@@ -1,0 +1,56 @@
+// What an engine is asked and what it answers; solve.cpp puts the engines together and checks them.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "search/solver/problem.h"
+#include "search/solver/solve.h"
+
+namespace mpsearch::solver {
+
+/// When to stop early: `time_limit` from the moment of construction, or the caller's flag.
+class Patience {
+ public:
+  explicit Patience(const SolveOptions& options) : stop_(options.stop) {
+    if (options.time_limit <= 0) return;
+    const std::chrono::duration<double> limit(std::min(options.time_limit, 1e9));
+    end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit);
+  }
+  bool interrupted() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
+  bool over() const { return interrupted() || (end_ && Clock::now() >= *end_); }
+  /// Seconds left; empty without a limit.
+  std::optional<double> left() const {
+    if (!end_) return std::nullopt;
+    return std::max(0.0, std::chrono::duration<double>(*end_ - Clock::now()).count());
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const std::atomic<bool>* stop_ = nullptr;
+  std::optional<Clock::time_point> end_;
+};
+
+/// What to minimise: the sum of one of the costs, or the largest usage of all events (then the
+/// byte limit does not count).
+enum class Goal { Ms, Sensitivity, Peak };
+
+/// `choice` is empty when none was found; `bound` (meaningless when infeasible) is at most the
+/// optimum of the goal.
+struct Answer {
+  SolveStatus status = SolveStatus::Unknown;
+  std::vector<int> choice;
+  double bound = 0;
+  std::int64_t nodes = 0;
+  bool interrupted = false;
+};
+
+/// Whether `choice` avoids every combination.
+bool avoids(const std::vector<int>& choice, const std::vector<std::vector<Pick>>& forbidden);
+
+/// The problem as a mixed-integer program in CBC; event rows are added as they are violated.
+Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
+                      const Patience& patience);
+
+}  // namespace mpsearch::solver

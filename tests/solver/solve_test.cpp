@@ -1,0 +1,158 @@
+#include "search/solver/solve.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "search/solver/check.h"
+#include "tests/support/solver_random.h"
+#include "tests/support/solver_reference.h"
+
+namespace mpsearch {
+namespace {
+
+struct Best {
+  bool found = false;
+  double objective = 0;
+  double other = 0;
+  std::int64_t least_peak = -1;  // under the other limits
+};
+
+Best brute_force(const Problem& problem) {
+  Best best;
+  Problem no_bytes = problem;
+  no_bytes.limits.bytes = std::int64_t{1} << 60;
+  const bool by_ms = problem.objective == Objective::Ms;
+  const auto ties = [](double a, double b) { return std::fabs(a - b) <= 1e-9 * std::fabs(b); };
+  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
+    if (testing::reference_within(no_bytes, c) && (best.least_peak < 0 || c.peak < best.least_peak))
+      best.least_peak = c.peak;
+    if (!testing::reference_within(problem, c)) return;
+    const double objective = by_ms ? c.ms : c.sensitivity;
+    const double other = by_ms ? c.sensitivity : c.ms;
+    if (best.found && !ties(objective, best.objective) && objective > best.objective) return;
+    if (best.found && ties(objective, best.objective) && other >= best.other) return;
+    best.found = true;
+    best.objective = objective;
+    best.other = other;
+  });
+  return best;
+}
+
+/// Sets the limits so that they bind about half of the time; false when no choice is allowed.
+bool tighten(Problem& problem, testing::RandomProblem& random) {
+  std::int64_t least = -1;
+  std::int64_t most = 0;
+  std::vector<double> others;
+  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
+    if (least < 0 || c.peak < least) least = c.peak;
+    most = std::max(most, c.peak);
+    others.push_back(problem.objective == Objective::Ms ? c.sensitivity : c.ms);
+  });
+  if (least < 0) return false;
+  problem.limits.bytes = least + (most - least) * random.between(-2, 36) / 100;
+  if (problem.limits.bytes < 0) problem.limits.bytes = 0;
+  std::sort(others.begin(), others.end());
+  const std::size_t at = others.size() * static_cast<std::size_t>(random.between(2, 99)) / 100;
+  (problem.objective == Objective::Ms ? problem.limits.sensitivity : problem.limits.ms) =
+      others[at];
+  return true;
+}
+
+class AgainstBruteForce : public ::testing::TestWithParam<Engine> {};
+
+TEST_P(AgainstBruteForce, EveryAnswerIsTheOptimumWithItsTieBroken) {
+  int solved = 0;
+  int infeasible = 0;
+  int binding = 0;
+  const int problems = GetParam() == Engine::Cbc ? 150 : 600;
+  for (std::uint64_t seed = 1; solved < problems; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    testing::RandomProblem random(seed, 8, 4);
+    Problem problem = random.draw();
+    double choices = 1;
+    for (const ProblemLayer& layer : problem.layers)
+      choices *= static_cast<double>(layer.options.size());
+    if (choices > 3000 || !tighten(problem, random)) continue;
+    ++solved;
+    const Best best = brute_force(problem);
+    const Solution solution = solve(problem, {.engine = GetParam()});
+    if (!best.found) {
+      ++infeasible;
+      ASSERT_EQ(solution.status, SolveStatus::Infeasible);
+      continue;
+    }
+    ASSERT_EQ(solution.status, SolveStatus::Optimal);
+    const Evaluation evaluation = evaluate(problem, solution.choice);
+    ASSERT_EQ(violated_limit(problem, evaluation), "");
+    const bool by_ms = problem.objective == Objective::Ms;
+    ASSERT_NEAR(solution.objective, best.objective, 2e-9 * std::fabs(best.objective));
+    ASSERT_NEAR(by_ms ? solution.sensitivity : solution.ms, best.other,
+                1e-9 * std::fabs(best.other));
+    ASSERT_LE(solution.bound, best.objective * (1 + 1e-9));
+    ASSERT_EQ(solution.peak_bytes, evaluation.peak);
+    Problem loose = problem;
+    loose.limits.bytes = std::int64_t{1} << 50;
+    if (brute_force(loose).objective < best.objective) ++binding;
+  }
+  EXPECT_GE(binding, problems / 2);
+  EXPECT_GE(infeasible, problems / 50);
+}
+
+TEST_P(AgainstBruteForce, TheLeastBudgetIsExact) {
+  int solved = 0;
+  const int problems = GetParam() == Engine::Cbc ? 30 : 200;
+  for (std::uint64_t seed = 5000; solved < problems; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    testing::RandomProblem random(seed, 6, 4);
+    Problem problem = random.draw();
+    if (!tighten(problem, random)) continue;
+    ++solved;
+    const Best best = brute_force(problem);
+    const LeastBudget least = least_budget(problem, {.engine = GetParam()});
+    if (best.least_peak < 0) {
+      ASSERT_EQ(least.status, SolveStatus::Infeasible);
+      continue;
+    }
+    ASSERT_EQ(least.status, SolveStatus::Optimal);
+    ASSERT_EQ(least.bytes, std::max<std::int64_t>(0, best.least_peak));
+  }
+}
+
+TEST_P(AgainstBruteForce, AForbiddenCombinationIsNeverTaken) {
+  int solved = 0;
+  for (std::uint64_t seed = 9000; solved < 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    testing::RandomProblem random(seed, 6, 3);
+    Problem problem = random.draw();
+    SolveOptions options{.engine = GetParam()};
+    for (int round = 0; round < 3; ++round) {
+      const Solution solution = solve(problem, options);
+      if (solution.status != SolveStatus::Optimal || solution.choice.size() < 2) break;
+      ++solved;
+      const int last = static_cast<int>(solution.choice.size()) - 1;
+      options.forbidden.push_back({{0, solution.choice[0]}, {last, solution.choice[last]}});
+      const Solution next = solve(problem, options);
+      double best = INFINITY;
+      testing::for_each_choice(
+          problem, [&](const std::vector<int>& choice, const testing::ReferenceCost& c) {
+            for (const std::vector<Pick>& picks : options.forbidden)
+              if (choice[picks[0].layer] == picks[0].option &&
+                  choice[picks[1].layer] == picks[1].option)
+                return;
+            best = std::min(best, problem.objective == Objective::Ms ? c.ms : c.sensitivity);
+          });
+      ASSERT_EQ(next.status, std::isinf(best) ? SolveStatus::Infeasible : SolveStatus::Optimal);
+      if (std::isinf(best)) break;
+      ASSERT_NEAR(next.objective, best, 2e-9 * std::fabs(best));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, AgainstBruteForce, ::testing::Values(Engine::Cbc),
+                         [](const auto& info) {
+                           return info.param == Engine::Cbc ? "Cbc" : "Exact";
+                         });
+
+}  // namespace
+}  // namespace mpsearch
