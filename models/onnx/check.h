@@ -1,0 +1,39 @@
+// Is the file a model that we can read, and of which size? Versions, ONNX's checker, functions, input
+// dims, strict shape inference. Internal to models/onnx.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/onnx/file.h"
+#include "models/onnx/import.h"
+
+namespace mpsearch {
+
+/// Sizes of the data inputs, in their order.
+struct InputSizes {
+  std::vector<std::pair<std::string, Shape>> shapes;   // as asked for
+  std::vector<std::pair<std::string, Shape>> written;  // as in the file, its symbols replaced
+  std::int64_t batch = 0;
+  std::int64_t written_batch = 0;
+
+  bool rewritten() const { return shapes != written; }
+};
+
+/// Opset of the standard operators.
+int opset_of(const onnx::ModelProto& model);
+
+/// IR 3-14, opset 1-28, ONNX's checker. Opsets below 6 are converted, functions expanded. Throws
+/// BadContent.
+void check_and_expand(ModelFile& file);
+
+/// Applies --batch and --input. Throws Usage where they fit no input or leave a dimension open.
+InputSizes input_sizes(const ModelFile& file, const ImportOptions& options);
+
+/// Writes the sizes of the file itself into the graph's inputs and infers all shapes, strictly. Throws
+/// BadContent where the file contradicts itself.
+void infer_shapes(ModelFile& file, const InputSizes& sizes);
+
+}  // namespace mpsearch
