@@ -16,7 +16,15 @@ std::vector<TensorType> types_of(const Graph& graph, const std::vector<ValueId>&
 }
 
 std::vector<TensorType> inferred(const Graph& graph, const Node& node) {
-  return node.op->infer(node.attributes, types_of(graph, node.inputs));
+  const std::vector<TensorType> types = types_of(graph, node.inputs);
+  try {
+    return node.op->infer(node.attributes, types);
+  } catch (const Error& error) {  // shape rules do not know the node
+    ErrorText text = error.text();
+    text.at = "node '" + node.name + "' (" + std::string(node.op->name) + ")";
+    for (const TensorType& type : types) text.at += ' ' + to_string(type);
+    throw Error(error.kind(), std::move(text));
+  }
 }
 
 }  // namespace
