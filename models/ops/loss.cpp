@@ -56,9 +56,9 @@ Types infer_targeted_grad(const Attributes&, TypeSpan inputs) {
 void loss_gradient(GradientBuilder& builder, const Node& node) {
   require(builder.step_state() != kNone, ErrorKind::Internal,
           "a loss is differentiated without a step state");
-  builder.add(node.inputs[0],
-              builder.node("dx", std::string(node.op->name) + "Grad",
-                           {node.inputs[0], node.inputs[1], builder.step_state()}, node.attributes));
+  builder.add(node.inputs[0], builder.node("dx", std::string(node.op->name) + "Grad",
+                                           {node.inputs[0], node.inputs[1], builder.step_state()},
+                                           node.attributes));
 }
 
 void add_state(std::vector<OpSample>& samples) {
@@ -93,6 +93,7 @@ OpDef loss(std::string_view name, std::vector<OpSample> (*samples)()) {
           .outputs = {F32},
           .gradient = loss_gradient,
           .samples = samples,
+          .layout = LayoutRule::RowMajor,
           .loss = true};
 }
 
@@ -104,6 +105,7 @@ OpDef loss_grad(std::string_view name, std::vector<OpSample> (*samples)()) {
           .infer = infer_targeted_grad,
           .flops = per_input<4>,
           .samples = samples,
+          .layout = LayoutRule::RowMajor,
           .loss = true};
 }
 

@@ -165,6 +165,7 @@ std::vector<OpDef> matmul_ops() {
            .gradient = matmul_gradient,
            .flops = matmul_flops,
            .samples = matmul_samples,
+           .layout = LayoutRule::RowMajor,
            .compute = true}};
 }
 

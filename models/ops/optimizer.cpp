@@ -114,13 +114,15 @@ std::vector<OpDef> optimizer_ops() {
        .flops = per_input<2>,
        .samples = []() -> std::vector<OpSample> {
          return {{"matrix", {}, {f32({9, 13})}}, {"wide", {}, {f32({4111})}}};
-       }},
+       },
+       .layout = LayoutRule::RowMajor},
       {.name = "StepControl",
        .inputs = {Own, Own, F32, Own},
        .outputs = {},
        .infer = infer_control,
        .flops = no_flops,
        .samples = control_samples,
+       .layout = LayoutRule::RowMajor,
        .mutates = {0}},
       {.name = "Sgd",
        .inputs = {F32, F32, Own, F32},
@@ -128,6 +130,7 @@ std::vector<OpDef> optimizer_ops() {
        .infer = infer_sgd,
        .flops = per_input<6>,
        .samples = sgd_samples,
+       .layout = LayoutRule::RowMajor,
        .mutates = {0, 3}},
       {.name = "Adam",
        .inputs = {F32, F32, Own, F32, F32},
@@ -135,6 +138,7 @@ std::vector<OpDef> optimizer_ops() {
        .infer = infer_adam,
        .flops = per_input<14>,
        .samples = adam_samples,
+       .layout = LayoutRule::RowMajor,
        .mutates = {0, 3, 4}},
   };
 }

@@ -97,7 +97,8 @@ std::vector<OpDef> shape_ops() {
        .infer = infer_transpose,
        .gradient = transpose_gradient,
        .flops = no_flops,
-       .samples = transpose_samples},
+       .samples = transpose_samples,
+       .layout = LayoutRule::RowMajor},
   };
 }
 

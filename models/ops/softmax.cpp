@@ -48,7 +48,8 @@ OpDef forward(std::string_view name) {
           .infer = infer_softmax,
           .gradient = softmax_gradient,
           .flops = per_input<6>,
-          .samples = [] { return samples(1); }};
+          .samples = [] { return samples(1); },
+          .layout = LayoutRule::RowMajor};
 }
 
 OpDef backward(std::string_view name) {
@@ -58,7 +59,8 @@ OpDef backward(std::string_view name) {
           .outputs = {Carrier},
           .infer = infer_softmax_grad,
           .flops = per_input<4>,
-          .samples = [] { return samples(2); }};
+          .samples = [] { return samples(2); },
+          .layout = LayoutRule::RowMajor};
 }
 
 }  // namespace
