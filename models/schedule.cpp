@@ -90,6 +90,8 @@ std::vector<Event> schedule_of(const Graph& graph, std::span<const Layout> layou
 
 KernelCall cast_call(const Graph& graph, const Copy& copy, Form from) {
   const Shape& shape = graph.value(copy.base).type.shape;
+  // A reshaped view is cast from RowMajor (lower.cpp reorders its root first where need be).
+  if (graph.root(copy.base) != copy.base) from.layout = Layout::RowMajor;
   const TensorType source{shape, from};
   const TensorType target{shape, copy.form};
   if (is_fp8(copy.form.dtype)) {

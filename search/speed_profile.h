@@ -1,0 +1,45 @@
+// Speed profile: what every distinct kernel call costs on this device, and which of a call's
+// algorithms is the fastest here. Used by the problem builder and for predicted step times.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/training.h"
+#include "runtime/backend.h"
+#include "runtime/executable.h"
+
+namespace mpsearch {
+
+/// Median and spread (half the distance between the quartiles over the median) of repeated runs.
+struct Timing {
+  double ms = 0;
+  double spread = 0;
+  int repeats = 0;
+};
+
+/// Timings by key_of(call); choices by the same key. Calls that were never needed are absent.
+struct SpeedProfile {
+  std::map<std::string, Timing> timings;
+  RecordedKernels kernels;
+};
+
+/// Told how far the profile is: done and total steps of work, and what is measured now.
+using ProfileProgress = std::function<void(int done, int total, const std::string& what)>;
+
+/// Measures everything that any plan of the model may need: picks among the candidates of each
+/// distinct call by timing them alone, then times every node where it runs, in whole training steps
+/// under each uniform precision, and the casts between forms alone. What `known` holds already is
+/// not measured again.
+SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
+                           std::span<const std::vector<Precision>> uniform_plans,
+                           const Backend& backend, SpeedProfile known,
+                           const ProfileProgress& progress = {});
+
+/// Sum of the timings of a lowered graph's nodes in ms. Throws Internal where one is missing.
+double predicted_ms(const Graph& lowered, const SpeedProfile& profile);
+
+}  // namespace mpsearch
