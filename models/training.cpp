@@ -188,8 +188,12 @@ StepGraph training_graph(const Model& model, const TrainingOptions& options) {
       add_given(graph, "step_state", record_type(sizeof(StepState)), ValueKind::State);
   graph.value(step.step_state).data = initial_step_state(options);
 
+  const std::size_t forward_values = graph.values.size();
   GradientBuilder builder(graph, step.step_state);
   builder.run();
+  for (std::size_t i = 0; i < forward_values; ++i) {
+    step.gradient_of.push_back(builder.gradient(static_cast<ValueId>(i)));
+  }
   const auto pairs = trained(graph, builder);
   require(!pairs.empty(), ErrorKind::BadContent,
           "nothing to train: no trainable parameter leads to the model's first output");

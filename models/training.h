@@ -54,6 +54,7 @@ struct StepGraph {
   ValueId loss = kNone;          // F32 scalar, unscaled
   ValueId correct = kNone;       // F32 scalar: hits among valid targets, kNone for MSE
   ValueId count = kNone;         // F32 scalar: valid targets
+  std::vector<ValueId> gradient_of;  // by ValueId of the forward part: its gradient, or kNone
   std::vector<ValueId> trained;    // parameters, in the order in which backward reaches them
   std::vector<ValueId> gradients;  // theirs; StepState::first_bad is an index into both
 };

@@ -214,8 +214,9 @@ SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
   const int total = static_cast<int>(uniform_plans.size()) + 1;
   int done = 0;
   for (const std::vector<Precision>& precision : uniform_plans) {
-    profiler.tell(done++, total, "training step " + std::to_string(done));
+    profiler.tell(done, total, "training step " + std::to_string(done + 1));
     profiler.time_plan(model, options, precision);
+    ++done;
   }
   profiler.tell(done, total, "casts");
   const StepGraph step = training_graph(model, options);
