@@ -89,6 +89,21 @@ Form form_of_output(const Graph& graph, NodeId id, std::size_t index, Precision 
           image ? layouts[static_cast<std::size_t>(id)] : Layout::RowMajor};
 }
 
+KernelCall call_under(const Graph& graph, NodeId id, Precision precision,
+                      std::span<const Layout> layouts) {
+  const Node& node = graph.node(id);
+  KernelCall call{std::string(node.op->name), node.attributes, {}, {}};
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    call.inputs.push_back({graph.value(node.inputs[i]).type.shape,
+                           form_of_input(graph, id, i, precision, layouts)});
+  }
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    call.outputs.push_back({graph.value(node.outputs[i]).type.shape,
+                            form_of_output(graph, id, i, precision, layouts)});
+  }
+  return call;
+}
+
 std::span<const Precision> allowed_of(const Graph& graph, NodeId id) {
   static constexpr Precision kFull[] = {Precision::FP32};
   const LayerId layer = graph.node(id).layer;

@@ -21,6 +21,10 @@ Form form_of_input(const Graph& graph, NodeId id, std::size_t index, Precision p
 Form form_of_output(const Graph& graph, NodeId id, std::size_t index, Precision precision,
                     std::span<const Layout> layouts);
 
+/// The call that step-graph node `id` makes when its layer has `precision`.
+KernelCall call_under(const Graph& graph, NodeId id, Precision precision,
+                      std::span<const Layout> layouts);
+
 /// Precisions that a node may have: its layer's, or FP32 where it belongs to none.
 std::span<const Precision> allowed_of(const Graph& graph, NodeId id);
 

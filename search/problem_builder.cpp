@@ -115,20 +115,6 @@ class Builder {
     return found->second.ms;
   }
 
-  KernelCall call_of_node(NodeId id, Precision precision) const {
-    const Node& node = graph_.node(id);
-    KernelCall call{std::string(node.op->name), node.attributes, {}, {}};
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      call.inputs.push_back({graph_.value(node.inputs[i]).type.shape,
-                             form_of_input(graph_, id, i, precision, layouts_)});
-    }
-    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-      call.outputs.push_back({graph_.value(node.outputs[i]).type.shape,
-                              form_of_output(graph_, id, i, precision, layouts_)});
-    }
-    return call;
-  }
-
   /// Time and workspace of every node under every precision of its layer.
   void add_nodes() {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -136,7 +122,7 @@ class Builder {
       const auto id = static_cast<NodeId>(i);
       const int layer = problem_layer(id);
       for (std::size_t choice = 0; choice < built_.options[index(layer)].size(); ++choice) {
-        const KernelCall call = call_of_node(id, built_.options[index(layer)][choice]);
+        const KernelCall call = call_under(graph_, id, built_.options[index(layer)][choice], layouts_);
         ProblemOption& target = option(layer, choice);
         target.ms += timing(call);
         const auto kernel = profile_.kernels.find(key_of(call));
