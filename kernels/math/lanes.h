@@ -94,6 +94,9 @@ struct Lanes {
     }
   }
 
+  /// What any thread of the group wrote before is seen by all after.
+  void sync() const {}
+
   /// Runs f once for the whole group, after everything that it wrote before.
   template <class F>
   void once(F f) const {

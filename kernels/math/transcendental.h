@@ -174,6 +174,18 @@ MPSEARCH_HD inline float sin_shifted(float x, std::uint32_t quarter_turns) {
 MPSEARCH_HD inline float sin(float x) { return sin_shifted(x, 0); }
 MPSEARCH_HD inline float cos(float x) { return sin_shifted(x, 1); }
 
+/// c ? a : b by masks: where many conditions meet, GCC turns `?:` into branches and stops
+/// vectorising.
+MPSEARCH_HD inline float select(bool c, float a, float b) {
+  const std::uint32_t mask = 0u - static_cast<std::uint32_t>(c);
+  return float_from_bits((float_bits(a) & mask) | (float_bits(b) & ~mask));
+}
+MPSEARCH_HD inline double select(bool c, double a, double b) {
+  const std::uint64_t mask = std::uint64_t{0} - static_cast<std::uint64_t>(c);
+  return __builtin_bit_cast(double, (__builtin_bit_cast(std::uint64_t, a) & mask) |
+                                        (__builtin_bit_cast(std::uint64_t, b) & ~mask));
+}
+
 /// log2 of |x| in FP64 (relative error 2^-45); +-Inf and NaN as in IEEE.
 MPSEARCH_HD inline double log2_wide(float x) {
   const float a = abs(x);
@@ -187,9 +199,9 @@ MPSEARCH_HD inline double log2_wide(float x) {
   q = fma(q, z, 0x1.2776c28e4cf3dp-1);
   q = fma(q, z, 0x1.ec709dc540663p-1);
   q = fma(q, z, 0x1.71547652b824fp+1);
-  double y = fma(s, q, static_cast<double>(part.exponent));
-  y = a == 0.0F ? -__builtin_inf() : y;
-  return a < __builtin_inff() ? y : static_cast<double>(a);
+  const double y = fma(s, q, static_cast<double>(part.exponent));
+  const double special = select(a == 0.0F, -__builtin_inf(), static_cast<double>(a));
+  return select((a > 0.0F) & (a < __builtin_inff()), y, special);
 }
 
 /// 2^t for t in [-160, 160], relative error 2^-40.
@@ -210,22 +222,22 @@ MPSEARCH_HD inline double exp2_wide(double t) {
   return p * __builtin_bit_cast(double, power << 52);
 }
 
-/// 1 ULP; special cases as in C's pow. (`&` and `|` of conditions: `&&` would be a branch.)
+/// 1 ULP; special cases as in C's pow.
 MPSEARCH_HD inline float pow(float x, float y) {
   double t = static_cast<double>(y) * log2_wide(x);
-  t = t > 150.0 ? 150.0 : t;
-  t = t < -160.0 ? -160.0 : t;
-  t = (abs(x) == 1.0F) & (y == y) ? 0.0 : t;
+  t = select((abs(x) == 1.0F) & (y == y), 0.0, t);
+  t = select(t > 150.0, 150.0, t);
+  t = select(t < -160.0, -160.0, t);
   const auto magnitude = static_cast<float>(exp2_wide(t));
   constexpr float kAllEven = 0x1p24F;  // from here on every float is an even integer
-  const float z = abs(y) < kAllEven ? y : 0.0F;
+  const float z = select(abs(y) < kAllEven, y, 0.0F);
   const auto integer = static_cast<std::int32_t>(z);
   const bool whole = static_cast<float>(integer) == z;
-  const std::uint32_t odd = static_cast<std::uint32_t>(integer) & (whole ? 1u : 0u);
+  const std::uint32_t odd = static_cast<std::uint32_t>(integer) & static_cast<std::uint32_t>(whole);
   const float result = float_from_bits(float_bits(magnitude) ^ (float_bits(x) & (odd << 31)));
   const bool undefined = (x < 0.0F) & (x > -__builtin_inff()) & !whole;
-  const float defined = undefined ? __builtin_nanf("") : result;
-  return (x == 1.0F) | (y == 0.0F) ? 1.0F : defined;
+  const float defined = select(undefined, __builtin_nanf(""), result);
+  return select((x == 1.0F) | (y == 0.0F), 1.0F, defined);
 }
 
 }  // namespace mpsearch::math
