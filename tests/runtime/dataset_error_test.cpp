@@ -4,7 +4,8 @@
 #include <random>
 
 #include "tests/runtime/dataset_files.h"
-#include "tests/runtime/temporary_folder.h"
+#include "tests/support/error_text.h"
+#include "tests/support/temporary_folder.h"
 
 namespace mpsearch {
 namespace {

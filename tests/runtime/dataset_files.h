@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "kernels/error.h"
 #include "runtime/dataset.h"
 
 namespace mpsearch {
@@ -74,25 +73,6 @@ std::vector<T> values_of(const DataArray& array, const std::vector<std::int64_t>
   std::vector<T> values(samples.size() * elements);
   array.write(samples, dtype, reinterpret_cast<std::byte*>(values.data()));
   return values;
-}
-
-/// The four lines that a user sees, with `folder` shown as FOLDER, and the kind's number before.
-template <typename Action>
-std::string error_of(Action action, const std::string& folder) {
-  try {
-    action();
-  } catch (const Error& error) {
-    const ErrorText& lines = error.text();
-    std::string text = std::to_string(static_cast<int>(error.kind())) + ": " + lines.what;
-    if (!lines.at.empty()) text += "\n  at: " + lines.at;
-    if (!lines.why.empty()) text += "\n  why: " + lines.why;
-    if (!lines.try_.empty()) text += "\n  try: " + lines.try_;
-    for (std::size_t at; (at = text.find(folder)) != std::string::npos;) {
-      text.replace(at, folder.size(), "FOLDER");
-    }
-    return text;
-  }
-  return "no error";
 }
 
 }  // namespace mpsearch

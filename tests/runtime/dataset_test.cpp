@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "tests/runtime/dataset_files.h"
-#include "tests/runtime/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace mpsearch {
 namespace {
