@@ -1,0 +1,35 @@
+#include "search/cli/signals.h"
+
+#include <atomic>
+#include <csignal>
+
+#include <unistd.h>
+
+#include "search/cli/exit_code.h"
+
+namespace mpsearch {
+namespace {
+
+// A signal handler can reach nothing but a global; this is the program's only one.
+std::atomic<int> interruptions{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void on_interrupt(int) {
+  if (interruptions.fetch_add(1) > 0) _exit(exit_code(ErrorKind::Interrupted));
+}
+
+}  // namespace
+
+void install_signals() {
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);
+}
+
+bool stop_requested() { return interruptions.load(std::memory_order_relaxed) > 0; }
+
+}  // namespace mpsearch

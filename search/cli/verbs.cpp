@@ -1,0 +1,27 @@
+#include "search/cli/verbs.h"
+
+namespace mpsearch {
+
+std::span<const Verb> all_verbs() {
+  static const std::vector<Verb> verbs{completions_verb()};
+  return verbs;
+}
+
+CommandSet commands() { return {all_verbs(), option_table()}; }
+
+const Verb* CommandSet::find(std::string_view verb) const {
+  for (const Verb& known : verbs) {
+    if (known.name == verb) return &known;
+  }
+  return nullptr;
+}
+
+std::vector<const OptionSpec*> CommandSet::options_of(std::string_view verb) const {
+  std::vector<const OptionSpec*> out;
+  for (const OptionSpec& spec : options) {
+    if (belongs_to(spec, verb)) out.push_back(&spec);
+  }
+  return out;
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,10 @@
+// The descriptions of all verbs, one function for each verb_NAME.cpp. Used by verbs.cpp.
+#pragma once
+
+#include "search/cli/verb.h"
+
+namespace mpsearch {
+
+Verb completions_verb();
+
+}  // namespace mpsearch
