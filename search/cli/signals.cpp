@@ -1,6 +1,5 @@
 #include "search/cli/signals.h"
 
-#include <atomic>
 #include <csignal>
 
 #include <unistd.h>
@@ -11,11 +10,11 @@ namespace mpsearch {
 namespace {
 
 // A signal handler can reach nothing but a global; this is the program's only one.
-std::atomic<int> interruptions{0};
-static_assert(std::atomic<int>::is_always_lock_free);
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_interrupt(int) {
-  if (interruptions.fetch_add(1) > 0) _exit(exit_code(ErrorKind::Interrupted));
+  if (stop.exchange(true)) _exit(exit_code(ErrorKind::Interrupted));
 }
 
 }  // namespace
@@ -30,6 +29,8 @@ void install_signals() {
   sigaction(SIGPIPE, &action, nullptr);
 }
 
-bool stop_requested() { return interruptions.load(std::memory_order_relaxed) > 0; }
+bool stop_requested() { return stop.load(std::memory_order_relaxed); }
+
+const std::atomic<bool>& stop_flag() { return stop; }
 
 }  // namespace mpsearch

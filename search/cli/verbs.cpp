@@ -3,7 +3,7 @@
 namespace mpsearch {
 
 std::span<const Verb> all_verbs() {
-  static const std::vector<Verb> verbs{completions_verb()};
+  static const std::vector<Verb> verbs{zoo_verb(), diff_verb(), solve_verb(), completions_verb()};
   return verbs;
 }
 

@@ -5,6 +5,9 @@
 
 namespace mpsearch {
 
+Verb zoo_verb();
+Verb diff_verb();
+Verb solve_verb();
 Verb completions_verb();
 
 }  // namespace mpsearch

@@ -1,0 +1,96 @@
+#include <chrono>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+#include "models/stored/atomic_file.h"
+#include "search/cli/exit_code.h"
+#include "search/cli/output.h"
+#include "search/cli/signals.h"
+#include "search/cli/size.h"
+#include "search/cli/table.h"
+#include "search/cli/verbs.h"
+#include "search/solver/problem_json.h"
+#include "search/solver/solve.h"
+
+namespace mpsearch {
+namespace {
+
+Engine engine_named(const std::string& name) {
+  return name == "exact" ? Engine::Exact : name == "cbc" ? Engine::Cbc : Engine::Auto;
+}
+
+nlohmann::ordered_json json_of(const Solution& solution, double solve_ms) {
+  const bool found = !solution.choice.empty();
+  nlohmann::ordered_json out;
+  out["status"] = name_of(solution.status);
+  out["objective"] = found ? nlohmann::ordered_json(solution.objective) : nullptr;
+  const bool bounded = solution.status != SolveStatus::Infeasible;
+  out["bound"] = bounded ? nlohmann::ordered_json(solution.bound) : nullptr;
+  out["gap"] = found ? nlohmann::ordered_json(solution.gap) : nullptr;
+  out["solve_ms"] = solve_ms;
+  out["choice"] = solution.choice;
+  out["solver"] = solution.solver;
+  out["ms"] = found ? nlohmann::ordered_json(solution.ms) : nullptr;
+  out["sensitivity"] = found ? nlohmann::ordered_json(solution.sensitivity) : nullptr;
+  out["peak_bytes"] = found ? nlohmann::ordered_json(solution.peak_bytes) : nullptr;
+  out["nodes"] = solution.nodes;
+  return out;
+}
+
+std::string text_of(const Problem& problem, const Solution& solution, double solve_ms) {
+  std::string out;
+  if (!solution.choice.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (std::size_t i = 0; i < problem.layers.size(); ++i) {
+      const ProblemLayer& layer = problem.layers[i];
+      const ProblemOption& option = layer.options[static_cast<std::size_t>(solution.choice[i])];
+      rows.push_back({layer.name, option.name, fmt::format("{:.4g}", option.sensitivity),
+                      fmt::format("{:.4g}", option.ms)});
+    }
+    out = table_text({{"layer", Align::Left, true},
+                      {"choice"},
+                      {"sensitivity", Align::Right},
+                      {"ms", Align::Right}},
+                     rows, 0);
+    out += fmt::format("\nobjective {:.6g}  bound {:.6g}  gap {:.3g}\n", solution.objective,
+                       solution.bound, solution.gap);
+    out += fmt::format("peak {} of {} at event {}\n", format_bytes(solution.peak_bytes),
+                       format_bytes(problem.limits.bytes), solution.peak_event);
+  }
+  return out + fmt::format("{} in {:.1f} ms by {}\n", name_of(solution.status), solve_ms,
+                           solution.solver);
+}
+
+int run(const Invocation& invocation, Console& console) {
+  const std::string& path = invocation.arguments[0];
+  const Problem problem = read_problem(read_whole_file(path), path);
+  SolveOptions options;
+  options.engine = engine_named(invocation.options.text("solver"));
+  options.time_limit = invocation.options.number("time-limit");
+  options.stop = &stop_flag();
+  const auto start = std::chrono::steady_clock::now();
+  const Solution solution = solve(problem, options);
+  const double solve_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  if (console.json()) {
+    print_json(console, json_of(solution, solve_ms));
+  } else {
+    console.print(text_of(problem, solution, solve_ms));
+  }
+  if (solution.interrupted) return exit_code(ErrorKind::Interrupted);
+  return solution.choice.empty() ? exit_code(ErrorKind::GoalNotMet) : kExitOk;
+}
+
+}  // namespace
+
+Verb solve_verb() {
+  return {.name = "solve",
+          .summary = "the optimiser alone, on a stored problem (docs/schemas/problem.schema.json)",
+          .arguments = {{.name = "PROBLEM.json", .help = "written by --dump-problem, or your own"}},
+          .examples = {"solve problem.json", "solve problem.json --time-limit 5 --json"},
+          .run = run};
+}
+
+}  // namespace mpsearch
