@@ -100,8 +100,6 @@ void matmul_gradient(GradientBuilder& builder, const Node& node) {
     product.a = {rows, product.inner};
     product.full = {rows, columns};
   }
-  const ValueId a = reshaped(builder, node.inputs[0], product.a);
-  const ValueId b = reshaped(builder, node.inputs[1], product.b);
   const ValueId d = reshaped(builder, dy, product.full);
   const auto add = [&](ValueId of, const std::string& suffix, ValueId left, ValueId right,
                        bool trans_left, bool trans_right, const Shape& as, const Shape& shape) {
@@ -110,10 +108,12 @@ void matmul_gradient(GradientBuilder& builder, const Node& node) {
     builder.add(of, reshaped(builder, summed_to(builder, whole, as), shape));
   };
   if (want_b) {
+    const ValueId a = reshaped(builder, node.inputs[0], product.a);
     trans_b ? add(node.inputs[1], "db", d, a, true, trans_a, product.b, b_shape)
             : add(node.inputs[1], "db", a, d, !trans_a, false, product.b, b_shape);
   }
   if (want_a) {
+    const ValueId b = reshaped(builder, node.inputs[1], product.b);
     trans_a ? add(node.inputs[0], "da", b, d, trans_b, true, product.a, a_shape)
             : add(node.inputs[0], "da", d, b, false, !trans_b, product.a, a_shape);
   }

@@ -1,0 +1,64 @@
+// Functions of two tensors under numpy's broadcasting, and its inverse, the sum.
+#include <cmath>
+
+#include "tests/support/index.h"
+#include "tests/support/reference.h"
+
+namespace mpsearch::reference {
+namespace {
+
+template <auto F>
+std::vector<Numbers> binary(const Call& call) {
+  Numbers y;
+  for_each_index(call.call.outputs[0].shape, [&](const Shape& index) {
+    y.push_back(F(call.inputs[0][broadcast_position(call.shape(0), index)],
+                  call.inputs[1][broadcast_position(call.shape(1), index)]));
+  });
+  return {y};
+}
+
+/// F(dy, a, b), of dy's shape.
+template <auto F>
+std::vector<Numbers> ternary(const Call& call) {
+  Numbers y;
+  for_each_index(call.shape(0), [&](const Shape& index) {
+    y.push_back(F(call.inputs[0][position(call.shape(0), index)],
+                  call.inputs[1][broadcast_position(call.shape(1), index)],
+                  call.inputs[2][broadcast_position(call.shape(2), index)]));
+  });
+  return {y};
+}
+
+std::vector<Numbers> sum_to(const Call& call) {
+  const Shape shape = call.call.attributes.integers("shape");
+  Numbers y(count_of(shape), 0);
+  for_each_index(call.shape(0), [&](const Shape& index) {
+    y[broadcast_position(shape, index)] +=
+        call.number("scale", 1) * call.inputs[0][position(call.shape(0), index)];
+  });
+  return {y};
+}
+
+std::vector<Numbers> broadcast_to(const Call& call) {
+  Numbers y;
+  for_each_index(call.call.attributes.integers("shape"), [&](const Shape& index) {
+    y.push_back(call.number("scale", 1) * call.inputs[0][broadcast_position(call.shape(0), index)]);
+  });
+  return {y};
+}
+
+}  // namespace
+
+std::vector<Definition> broadcast_definitions() {
+  return {
+      {"Add", binary<[](double a, double b) { return a + b; }>},
+      {"Sub", binary<[](double a, double b) { return a - b; }>},
+      {"Mul", binary<[](double a, double b) { return a * b; }>},
+      {"Div", binary<[](double a, double b) { return a / b; }>},
+      {"DivGradB", ternary<[](double dy, double a, double b) { return -dy * a / (b * b); }>},
+      {"SumTo", sum_to},
+      {"BroadcastTo", broadcast_to},
+  };
+}
+
+}  // namespace mpsearch::reference
