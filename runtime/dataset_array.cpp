@@ -87,9 +87,11 @@ const std::vector<float>& normal_draws() {
 
 void synthetic_floats(const SyntheticValues& values, std::int64_t sample, std::span<float> out) {
   const std::vector<float>& draws = normal_draws();
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::uint64_t bits = counter_bits(values, sample, i / 4);
-    out[i] = draws[(bits >> (16 * (i % 4))) & (kNormals - 1)];
+  for (std::size_t i = 0; i < out.size(); i += 4) {
+    std::uint64_t bits = counter_bits(values, sample, i / 4);
+    for (std::size_t j = i; j < std::min(i + 4, out.size()); ++j, bits >>= 16) {
+      out[j] = draws[bits & (kNormals - 1)];
+    }
   }
 }
 
@@ -260,8 +262,11 @@ void DataArray::write_floats(std::int64_t sample, float* out) const {
   const std::byte* data = stored_sample(std::get<StoredValues>(values_), sample);
   const std::size_t per_channel = channel_elements();
   if (dtype_ == DType::U8 && !u8_to_float_.empty()) {
-    for (std::size_t i = 0; i < count; ++i) {
-      out[i] = u8_to_float_[i / per_channel][static_cast<std::size_t>(data[i])];
+    std::size_t i = 0;
+    for (const std::array<float, 256>& table : u8_to_float_) {
+      for (const std::size_t end = i + per_channel; i < end; ++i) {
+        out[i] = table[static_cast<std::size_t>(data[i])];
+      }
     }
     return;
   }
@@ -272,10 +277,10 @@ void DataArray::write_floats(std::int64_t sample, float* out) const {
       out[i] = static_cast<float>(load_integer(dtype_, data, i));
     }
   }
-  if (normalization_.mean.empty()) return;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t channel = i / per_channel;
-    out[i] = (out[i] - normalization_.mean[channel]) / normalization_.std[channel];
+  for (std::size_t channel = 0; channel < normalization_.mean.size(); ++channel) {
+    const float mean = normalization_.mean[channel], std = normalization_.std[channel];
+    float* values = out + channel * per_channel;
+    for (std::size_t i = 0; i < per_channel; ++i) values[i] = (values[i] - mean) / std;
   }
 }
 

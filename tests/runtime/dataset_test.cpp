@@ -70,6 +70,16 @@ TEST_F(DatasetTest, MeanAndStdApplyPerChannelAfterDivision) {
   EXPECT_EQ(data.inputs[0].normalization(), (Normalization{true, {0.2F, 0.4F}, {0.5F, 0.25F}}));
 }
 
+TEST_F(DatasetTest, MeanAndStdApplyPerChannelToFloatsWithoutDivision) {
+  const std::string x = folder_.write("x.npy", npy_floats("(1, 2, 2)", {1, 2, 3, 4}));
+  const std::string y = folder_.write("y.npy", npy_labels({0}));
+  DataRequest request = wants({2, 2});
+  request.mean = {1, 2};
+  request.std = {2, 4};
+  const Dataset data = open_data(x + "," + y, request).train;
+  EXPECT_EQ(values_of<float>(data.inputs[0], {0}), (std::vector<float>{0, 0.5F, 0.25F, 0.5F}));
+}
+
 TEST_F(DatasetTest, EveryNumpyTypeReadsAsNumpyWroteIt) {
   const std::string y = folder_.write("y.npy", npy_labels({0, 0, 0, 0}));
   const std::vector<std::int64_t> all{0, 1, 2, 3};
