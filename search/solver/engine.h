@@ -1,8 +1,10 @@
 // What an engine is asked and what it answers; solve.cpp puts the engines together and checks them.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "search/solver/problem.h"
@@ -32,9 +34,9 @@ class Patience {
   std::optional<Clock::time_point> end_;
 };
 
-/// What to minimise: the sum of one of the costs, or the largest usage of all events (then the
-/// byte limit does not count).
-enum class Goal { Ms, Sensitivity, Peak };
+/// What to minimise: the sum of one of the costs; nothing, any choice within the limits will do; or
+/// the largest usage of all events, at least roughly, whatever the byte limit is.
+enum class Goal { Ms, Sensitivity, Fit, Peak };
 
 /// `choice` is empty when none was found; `bound` (meaningless when infeasible) is at most the
 /// optimum of the goal.
@@ -52,5 +54,25 @@ bool avoids(const std::vector<int>& choice, const std::vector<std::vector<Pick>>
 /// The problem as a mixed-integer program in CBC; event rows are added as they are violated.
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
                       const Patience& patience);
+
+/// Limits of effort of the exact engine.
+inline constexpr std::int64_t kMostArcs = 40'000'000;
+
+/// A linear inequality that every choice worth finding satisfies; helps to strike out the others.
+struct KnownLimit {
+  double ms = 0;
+  double sensitivity = 0;
+  std::vector<std::pair<int, double>> events;  // weight of the bytes at single events
+  double limit = 0;
+};
+
+struct FrontierGraph;
+
+/// Our own engine on the frontier graph of `problem` (built with the same forbidden combinations).
+/// Limits may differ from those that the graph was built with. `start`: a known choice, or empty.
+Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal goal,
+                     const std::vector<KnownLimit>& known, const std::vector<int>& start,
+                     const SolveOptions& options, const Patience& patience,
+                     KnownLimit* certificate);
 
 }  // namespace mpsearch::solver

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "kernels/error.h"
 #include "search/solver/check.h"
 #include "search/solver/engine.h"
+#include "search/solver/frontier_graph.h"
 
 namespace mpsearch {
 namespace solver {
@@ -19,10 +22,59 @@ bool avoids(const std::vector<int>& choice, const std::vector<std::vector<Pick>>
 
 namespace {
 
-Answer run_engine(const Problem& problem, Goal goal, const SolveOptions& options,
-                  const Patience& patience) {
-  return solve_with_cbc(problem, goal, options, patience);
-}
+constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
+
+/// Nodes that breaking the tie may take, whatever the first search took.
+constexpr std::int64_t kTieNodes = 200;
+constexpr std::int64_t kTieFactor = 4;
+
+/// Tells which engine answers, and keeps what it can use again.
+class Engines {
+ public:
+  Engines(const Problem& problem, const SolveOptions& options, const Patience& patience)
+      : options_(options), patience_(patience) {
+    if (options.engine == Engine::Cbc) return;
+    const std::vector<Order> orders = elimination_orders(problem, options.forbidden);
+    for (std::size_t o = 0; o < std::min<std::size_t>(3, orders.size()) && !graph_; ++o)
+      graph_ = build_graph(problem, orders[o], options.forbidden, kMostArcs);
+    if (graph_ || options.engine == Engine::Auto) return;
+    throw Error(ErrorKind::Unavailable,
+                ErrorText{.what = "the exact engine cannot hold this problem",
+                          .at = {},
+                          .why = "its frontier graph has too many arcs",
+                          .try_ = "--solver cbc"});
+  }
+
+  const char* name() const { return graph_ ? "exact" : "cbc"; }
+
+  /// `problem` differs from the constructor's in its limits and objective at most.
+  Answer minimise(const Problem& problem, Goal goal, const std::vector<int>& start,
+                  std::int64_t node_limit) {
+    SolveOptions options = options_;
+    options.node_limit = node_limit;
+    if (!graph_) return solve_with_cbc(problem, goal, options, patience_);
+    KnownLimit certificate;
+    Answer answer =
+        solve_exactly(problem, *graph_, goal, known_, start, options, patience_, &certificate);
+    certificate_ = std::move(certificate);
+    return answer;
+  }
+
+  /// From now on only choices whose last goal is at most `best` matter.
+  void keep_ties(double best) {
+    if (!graph_) return;
+    certificate_.limit += best;
+    certificate_.limit += 2e-9 * std::fabs(best) + 1e-12 * std::fabs(certificate_.limit);
+    known_ = {certificate_};
+  }
+
+ private:
+  const SolveOptions& options_;
+  const Patience& patience_;
+  std::optional<FrontierGraph> graph_;
+  KnownLimit certificate_;
+  std::vector<KnownLimit> known_;
+};
 
 Goal goal_of(Objective objective) {
   return objective == Objective::Ms ? Goal::Ms : Goal::Sensitivity;
@@ -81,9 +133,10 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   validate(problem);
   check_options(problem, options);
   const Patience patience(options);
+  Engines engines(problem, options, patience);
   Solution solution;
-  solution.solver = "cbc";
-  Answer first = run_engine(problem, goal_of(problem.objective), options, patience);
+  solution.solver = engines.name();
+  Answer first = engines.minimise(problem, goal_of(problem.objective), {}, options.node_limit);
   solution.status = first.status;
   solution.bound = first.bound;
   solution.nodes = first.nodes;
@@ -91,11 +144,13 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   solution.interrupted = first.interrupted || patience.interrupted();
   if (solution.choice.empty()) return solution;
   demand_valid(problem, options, solution.choice);
-  const double best = objective_of(problem, evaluate(problem, solution.choice));
   if (solution.status == SolveStatus::Optimal) {
+    const double best = objective_of(problem, evaluate(problem, solution.choice));
     solution.bound = best;
     const Problem other = tie_break(problem, best);
-    const Answer second = run_engine(other, goal_of(other.objective), options, patience);
+    engines.keep_ties(best);
+    const Answer second = engines.minimise(other, goal_of(other.objective), solution.choice,
+                                           kTieNodes + kTieFactor * first.nodes);
     solution.nodes += second.nodes;
     if (!second.choice.empty() && objective_of(other, evaluate(other, second.choice)) <
                                       objective_of(other, evaluate(other, solution.choice)))
@@ -106,31 +161,40 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   return solution;
 }
 
+/// Halves the interval between what is proven infeasible and the best peak met.
 LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
   using namespace solver;  // NOLINT: the engines' names, in this file only
   validate(problem);
   check_options(problem, options);
   const Patience patience(options);
-  Answer answer = run_engine(problem, Goal::Peak, options, patience);
+  Engines engines(problem, options, patience);
   LeastBudget least;
-  least.status = answer.status;
-  least.bound = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(answer.bound)));
-  Problem tighter = problem;
-  while (!answer.choice.empty()) {
-    const Evaluation evaluation = evaluate(problem, answer.choice);
-    least.choice = std::move(answer.choice);
-    least.bytes = evaluation.peak;
+  Problem at = problem;
+  const auto take = [&](std::vector<int>& choice) {
+    const Evaluation evaluation = evaluate(problem, choice);
+    least.choice = std::move(choice);
+    least.bytes = std::max<std::int64_t>(0, evaluation.peak);
     least.event = evaluation.peak_event;
-    least.bound = std::min(least.bound, least.bytes);
     least.status = SolveStatus::Feasible;
-    if (least.bytes == 0) break;
-    tighter.limits.bytes = least.bytes - 1;
-    answer = run_engine(tighter, goal_of(problem.objective), options, patience);
-    if (answer.status == SolveStatus::Infeasible) {
-      least.status = SolveStatus::Optimal;
-      least.bound = least.bytes;
-    }
+  };
+  at.limits.bytes = kNoByteLimit;
+  Answer answer = engines.minimise(at, Goal::Peak, {}, options.node_limit);
+  least.status = answer.status;
+  if (answer.choice.empty()) return least;
+  take(answer.choice);
+  least.bound =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(answer.bound)), 0, least.bytes);
+  while (least.bound < least.bytes) {
+    at.limits.bytes = least.bound + (least.bytes - least.bound) / 2;
+    answer = engines.minimise(at, Goal::Fit, {}, options.node_limit);
+    if (!answer.choice.empty())
+      take(answer.choice);
+    else if (answer.status == SolveStatus::Infeasible)
+      least.bound = at.limits.bytes + 1;
+    else
+      return least;
   }
+  least.status = SolveStatus::Optimal;
   return least;
 }
 

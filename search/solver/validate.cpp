@@ -265,6 +265,7 @@ void validate(const Problem& problem) {
   if (problem.limits.bytes < 0) fail("limits.bytes", "bytes are negative");
   if (problem.limits.ms) check_finite(*problem.limits.ms, "limits.ms");
   if (problem.limits.sensitivity) check_finite(*problem.limits.sensitivity, "limits.sensitivity");
+  if (problem.layers.empty()) fail("layers", "a problem has at least one layer");
   for (std::size_t t = 0; t < problem.tensors.size(); ++t)
     check_tensor(problem, problem.tensors[t], fmt::format("tensors[{}]", t));
   for (std::size_t l = 0; l < problem.layers.size(); ++l) {

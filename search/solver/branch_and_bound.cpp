@@ -1,0 +1,322 @@
+#include "search/solver/branch_and_bound.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "search/solver/check.h"
+
+namespace mpsearch::solver {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kRootSteps = 150;
+constexpr int kNodeSteps = 15;
+constexpr std::size_t kLabels = 100;
+
+}  // namespace
+
+BranchAndBound::BranchAndBound(const Problem& problem, const FrontierGraph& graph, Task task,
+                               const SolveOptions& options, const Patience& patience)
+    : problem_(problem),
+      graph_(graph),
+      task_(std::move(task)),
+      options_(options),
+      patience_(patience),
+      offsets_(graph),
+      dual_(graph, offsets_, task_, patience) {
+  root_view_.allowed.assign(offsets_.option.back(), 1);
+  for (const Step& step : graph.steps)
+    root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
+  dearest_ = dual_.pricing().dearest(task_.goal, root_view_);
+  spread_ = dearest_ - dual_.evaluate({}, {}, root_view_);
+  if (!(spread_ > 0)) spread_ = std::max(1.0, std::fabs(dearest_));
+}
+
+void BranchAndBound::start_from(const std::vector<int>& choice) { meet(path_of(graph_, choice)); }
+
+/// A part of the search whose bound reaches this holds nothing better.
+double BranchAndBound::stop() const {
+  if (incumbent_.empty()) return dearest_ + 1e-9 * std::max(std::fabs(dearest_), spread_);
+  return incumbent_goal_ - 1e-9 * std::fabs(incumbent_goal_);
+}
+
+bool BranchAndBound::feasible(const Path& path) const {
+  for (const std::int64_t bytes : path.usage)
+    if (bytes > task_.bytes) return false;
+  for (std::size_t r = 0; r < task_.others.size(); ++r)
+    if (task_.slope(task_.events + static_cast<int>(r), path) > 0) return false;
+  return true;
+}
+
+double BranchAndBound::meet(const Path& path) {
+  const double goal = path.value(task_.goal);
+  if ((incumbent_.empty() || goal < incumbent_goal_) && feasible(path) &&
+      violated_limit(problem_, evaluate(problem_, path.choice)).empty()) {
+    incumbent_ = path.choice;
+    incumbent_goal_ = goal;
+  }
+  return stop();
+}
+
+Answer BranchAndBound::run() {
+  std::vector<SearchNode> open;
+  SearchNode root;
+  root.allowed = root_view_.allowed;
+  root.bound = -kInfinity;
+  open.push_back(std::move(root));
+  Answer answer;
+  double unfinished = kInfinity;  // the least bound of what was left when a limit struck
+  while (!open.empty()) {
+    std::size_t at = 0;
+    for (std::size_t i = 1; i < open.size(); ++i)
+      if (open[i].bound < open[at].bound) at = i;
+    SearchNode node = std::move(open[at]);
+    open[at] = std::move(open.back());
+    open.pop_back();
+    bool alive = true;
+    while (alive) {  // plunge
+      if (node.bound >= stop()) break;
+      if (patience_.over() || (options_.node_limit > 0 && nodes_ >= options_.node_limit)) {
+        unfinished = node.bound;
+        for (const SearchNode& other : open) unfinished = std::min(unfinished, other.bound);
+        open.clear();
+        break;
+      }
+      const bool is_root = nodes_ == 0;
+      ++nodes_;
+      alive = process(node, is_root);
+      if (is_root) {
+        root_state_ = node.state;
+        root_bound_ = node.bound;
+      }
+      if (!alive) break;
+      const Split chosen = split(node);
+      open.push_back(child(node, chosen, false));
+      node = child(node, chosen, true);
+    }
+  }
+  answer.choice = incumbent_;
+  answer.nodes = nodes_;
+  answer.interrupted = patience_.interrupted();
+  if (std::isinf(unfinished) && unfinished > 0) {
+    answer.status = incumbent_.empty() ? SolveStatus::Infeasible : SolveStatus::Optimal;
+    answer.bound = incumbent_goal_;
+  } else {
+    answer.status = incumbent_.empty() ? SolveStatus::Unknown : SolveStatus::Feasible;
+    answer.bound = unfinished;
+  }
+  return answer;
+}
+
+/// Bounds and shrinks the node, leaving what remains in view_; false when it holds nothing better.
+bool BranchAndBound::process(SearchNode& node, bool is_root) {
+  strike_root();
+  view_ = root_view_;
+  for (std::size_t o = 0; o < view_.allowed.size(); ++o)
+    view_.allowed[o] = static_cast<char>(view_.allowed[o] & node.allowed[o]);
+  if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
+  if (is_root) {
+    search_beams(node, 24);
+    search_beams(node, 100);
+    root_view_ = view_;
+  } else if (incumbent_.empty() || nodes_ % 16 == 0) {
+    search_beams(node, 24);
+  }
+  if (node.bound >= stop() || !finish_by_labels(node)) return false;
+  node.allowed = view_.allowed;
+  return true;
+}
+
+/// Once the incumbent is better, less of the whole graph is worth looking at.
+void BranchAndBound::strike_root() {
+  if (nodes_ <= 1 || incumbent_.empty() || incumbent_goal_ == struck_at_) return;
+  struck_at_ = incumbent_goal_;
+  const double bound = dual_.evaluate(root_state_.rows, root_state_.multiplier, root_view_);
+  if (std::isinf(bound)) return;
+  dual_.pricing().strike(root_view_, stop() + dual_.rounding(root_state_, bound) +
+                                         dual_.constant(root_state_.rows, root_state_.multiplier));
+}
+
+/// The cheapest ways to the end for each row of the node alone; strikes out what breaks one.
+bool BranchAndBound::bound_rows(SearchNode& node) {
+  std::vector<int> rows = node.state.rows;
+  for (std::size_t r = 0; r < task_.others.size(); ++r) {
+    const int row = task_.events + static_cast<int>(r);
+    if (std::count(rows.begin(), rows.end(), row) == 0) rows.push_back(row);
+  }
+  row_bounds_.clear();
+  for (const int row : rows) {
+    Functional alone;
+    task_.add_row(row, 1, alone);
+    row_bounds_.push_back({row, Pricing(graph_, offsets_)});
+    Pricing& pricing = row_bounds_.back().pricing;
+    pricing.price(alone, view_);
+    const double most = task_.limit(row) + 1e-12 * std::fabs(task_.limit(row));
+    if (!(pricing.least() <= most)) return false;
+    pricing.strike(view_, most);
+  }
+  return true;
+}
+
+/// Alternates between better multipliers and striking out by them.
+bool BranchAndBound::tighten(SearchNode& node, int steps) {
+  for (int round = 0; round < 4; ++round) {
+    const DualResult result =
+        dual_.improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3, 0.02 * spread_,
+                      [this](const Path& path) { return meet(path); });
+    if (result.enough) return false;
+    double bound = dual_.evaluate(node.state.rows, node.state.multiplier, view_);
+    bound -= dual_.rounding(node.state, bound);
+    node.bound = std::max(node.bound, bound);
+    if (node.bound >= stop()) return false;
+    const auto left = std::count(view_.allowed.begin(), view_.allowed.end(), 1);
+    const int struck =
+        dual_.pricing().strike(view_, stop() + 2 * dual_.rounding(node.state, bound) +
+                                          dual_.constant(node.state.rows, node.state.multiplier));
+    if (struck * 10 <= left) break;
+  }
+  const double bound = dual_.evaluate(node.state.rows, node.state.multiplier, view_);
+  return !std::isinf(bound);
+}
+
+/// Solves the node by labels if few are enough; false when nothing better is left in it.
+bool BranchAndBound::finish_by_labels(SearchNode& node) {
+  for (int round = 0; round < 8; ++round) {
+    // Rows that the dual added since: labels must watch every row that has a multiplier.
+    for (const int row : node.state.rows) {
+      if (std::any_of(row_bounds_.begin(), row_bounds_.end(),
+                      [&](const RowBounds& known) { return known.row == row; }))
+        continue;
+      Functional alone;
+      task_.add_row(row, 1, alone);
+      row_bounds_.push_back({row, Pricing(graph_, offsets_)});
+      row_bounds_.back().pricing.price(alone, view_);
+    }
+    const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_.pricing(),
+                                            dual_.constant(node.state.rows, node.state.multiplier),
+                                            row_bounds_, stop(), kLabels, true);
+    if (!result.complete) return true;
+    if (result.found.empty()) return false;
+    const Path& best = result.found.front();
+    meet(best);
+    if (feasible(best)) return false;
+    int worst = -1;
+    double most = 0;
+    for (int e = 0; e < task_.events; ++e)
+      if (task_.slope(e, best) > most) {
+        most = task_.slope(e, best);
+        worst = e;
+      }
+    if (worst < 0) return true;
+    node.state.rows.push_back(worst);
+    node.state.multiplier.push_back(0);
+    node.state.radius.push_back(0.02 * spread_);
+  }
+  return true;
+}
+
+void BranchAndBound::search_beams(const SearchNode& node, std::size_t most) {
+  const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_.pricing(),
+                                          dual_.constant(node.state.rows, node.state.multiplier),
+                                          row_bounds_, stop(), most, false);
+  for (const Path& path : result.found) meet(path);
+}
+
+/// What each option of a step takes from the limits at the current multipliers: its price without
+/// the goal, averaged over the arcs that are left.
+std::vector<double> BranchAndBound::burden(int k) const {
+  const Step& step = graph_.steps[k];
+  std::vector<double> sum(step.signatures, 0);
+  std::vector<double> count(step.signatures, 0);
+  const auto goal = [&](int item) {
+    return task_.goal.ms * graph_.items[item].ms +
+           task_.goal.sensitivity * graph_.items[item].sensitivity;
+  };
+  for (int n = 0; n < step.nodes; ++n)
+    for (int s = 0; s < step.signatures; ++s) {
+      if (view_.to[offsets_.arc[k] + static_cast<std::size_t>(n) * step.signatures + s] < 0)
+        continue;
+      const int cell = step.row_of[n] * step.signatures + s;
+      sum[s] += dual_.pricing().cell(k, step.row_of[n], s);
+      for (int i = step.cell_start[cell]; i < step.cell_start[cell + 1]; ++i)
+        sum[s] -= goal(step.cell_items[i]);
+      count[s] += 1;
+    }
+  std::vector<double> burdens;
+  for (std::size_t o = 0; o < step.own.size(); ++o) {
+    const int s = step.signature_of[o];
+    burdens.push_back(dual_.pricing().own(k, static_cast<int>(o)) - goal(step.own[o]) +
+                      (count[s] > 0 ? sum[s] / count[s] : 0));
+  }
+  return burdens;
+}
+
+/// The layer on whose burden the mixed paths of the dual disagree most, split at the mean.
+BranchAndBound::Split BranchAndBound::split(const SearchNode& node) const {
+  Split best;
+  double most = -1;
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const Step& step = graph_.steps[k];
+    const char* const allowed = view_.allowed.data() + offsets_.option[k];
+    const auto free = std::count(allowed, allowed + step.own.size(), 1);
+    if (free < 2) continue;
+    std::vector<double> share(step.own.size(), 0);
+    double total = 0;
+    for (std::size_t p = 0; p < node.state.weight.size(); ++p) {
+      const int option = node.state.paths[p]->choice[step.layer];
+      share[option] += node.state.weight[p];
+      total += node.state.weight[p];
+    }
+    if (most >= 0 && std::count_if(share.begin(), share.end(), [](double x) { return x > 0; }) < 2)
+      continue;
+    const std::vector<double> burdens = burden(static_cast<int>(k));
+    double mean = 0;
+    double square = 0;
+    for (std::size_t o = 0; o < share.size() && total > 0; ++o) {
+      mean += share[o] / total * burdens[o];
+      square += share[o] / total * burdens[o] * burdens[o];
+    }
+    const double variance = std::max(0.0, square - mean * mean);
+    if (variance <= most) continue;
+    std::vector<char> heavy(step.own.size(), 0);
+    long heavies = 0;
+    for (std::size_t o = 0; o < heavy.size(); ++o) {
+      heavy[o] = static_cast<char>(burdens[o] > mean);
+      heavies += heavy[o] & allowed[o];
+    }
+    if (heavies == 0 || heavies == free) {
+      // No burden tells the options apart: the first one against the others.
+      if (most >= 0 && variance <= 0) continue;
+      std::fill(heavy.begin(), heavy.end(), 0);
+      heavy[std::find(allowed, allowed + step.own.size(), 1) - allowed] = 1;
+    }
+    most = variance;
+    best.layer_step = static_cast<int>(k);
+    best.heavy = std::move(heavy);
+  }
+  return best;
+}
+
+SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, bool heavy) const {
+  SearchNode child{node.allowed, node.bound, {}};
+  const int first = offsets_.option[split.layer_step];
+  for (std::size_t o = 0; o < split.heavy.size(); ++o)
+    if ((split.heavy[o] != 0) != heavy) child.allowed[first + static_cast<int>(o)] = 0;
+  for (std::size_t r = 0; r < node.state.rows.size(); ++r) {
+    if (node.state.multiplier[r] <= 0) continue;
+    child.state.rows.push_back(node.state.rows[r]);
+    child.state.multiplier.push_back(node.state.multiplier[r]);
+    child.state.radius.push_back(std::max(node.state.radius[r], 0.3 * node.state.multiplier[r]));
+  }
+  for (const std::shared_ptr<const Path>& path : node.state.paths) {
+    bool valid = true;
+    for (std::size_t k = 0; k < graph_.steps.size() && valid; ++k)
+      valid = child.allowed[offsets_.option[k] + path->choice[graph_.steps[k].layer]] != 0;
+    if (valid) child.state.paths.push_back(path);
+  }
+  return child;
+}
+
+}  // namespace mpsearch::solver

@@ -1,0 +1,147 @@
+#include "search/solver/dual.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace mpsearch::solver {
+namespace {
+
+constexpr std::size_t kMostPaths = 80;
+
+}  // namespace
+
+void Task::add_row(int row, double weight, Functional& sum) const {
+  if (weight == 0) return;
+  if (row < events) {
+    sum.events.emplace_back(row, weight);
+    return;
+  }
+  const Functional& other = others[row - events].functional;
+  sum.ms += weight * other.ms;
+  sum.sensitivity += weight * other.sensitivity;
+  for (const auto& [event, factor] : other.events) sum.events.emplace_back(event, weight * factor);
+}
+
+Dual::Dual(const FrontierGraph& graph, const Offsets& offsets, const Task& task,
+           const Patience& patience)
+    : task_(task), patience_(patience), pricing_(graph, offsets) {}
+
+double Dual::constant(const std::vector<int>& rows, const std::vector<double>& multiplier) const {
+  double sum = 0;
+  for (std::size_t r = 0; r < rows.size(); ++r)
+    sum += multiplier[r] / task_.scale(rows[r]) * task_.limit(rows[r]);
+  return sum;
+}
+
+double Dual::evaluate(const std::vector<int>& rows, const std::vector<double>& multiplier,
+                      const View& view) {
+  Functional functional = task_.goal;
+  for (std::size_t r = 0; r < rows.size(); ++r)
+    task_.add_row(rows[r], multiplier[r] / task_.scale(rows[r]), functional);
+  ++evaluations_;
+  pricing_.price(functional, view);
+  return pricing_.least() - constant(rows, multiplier);
+}
+
+double Dual::rounding(const DualState& state, double bound) const {
+  double size = std::fabs(bound);
+  for (const double m : state.multiplier) size += m;
+  return 1e-12 * size;
+}
+
+MasterSolution Dual::master(DualState& state) const {
+  MasterProblem problem;
+  for (const std::shared_ptr<const Path>& path : state.paths) {
+    problem.value.push_back(path->value(task_.goal));
+    std::vector<double>& slope = problem.slope.emplace_back();
+    for (const int row : state.rows) slope.push_back(task_.slope(row, *path));
+  }
+  for (std::size_t r = 0; r < state.rows.size(); ++r) {
+    problem.low.push_back(std::max(0.0, state.multiplier[r] - state.radius[r]));
+    problem.high.push_back(state.multiplier[r] + state.radius[r]);
+  }
+  MasterSolution solution = solve_master(problem);
+  state.weight = solution.weight;
+  return solution;
+}
+
+bool Dual::add_violated_row(DualState& state, double radius) const {
+  std::vector<double> usage(task_.events, 0);
+  for (std::size_t k = 0; k < state.paths.size(); ++k) {
+    if (state.weight[k] <= 0) continue;
+    for (int e = 0; e < task_.events; ++e)
+      usage[e] += state.weight[k] * static_cast<double>(state.paths[k]->usage[e]);
+  }
+  int worst = -1;
+  double most = 1e-7;
+  for (int row = 0; row < task_.events + static_cast<int>(task_.others.size()); ++row) {
+    double over = 0;
+    if (row < task_.events) {
+      over = (usage[row] - task_.limit(row)) / task_.scale(row);
+    } else {
+      for (std::size_t k = 0; k < state.paths.size(); ++k)
+        if (state.weight[k] > 0) over += state.weight[k] * task_.slope(row, *state.paths[k]);
+    }
+    if (over <= most || std::count(state.rows.begin(), state.rows.end(), row) > 0) continue;
+    most = over;
+    worst = row;
+  }
+  if (worst < 0) return false;
+  state.rows.push_back(worst);
+  state.multiplier.push_back(0);
+  state.radius.push_back(radius);
+  return true;
+}
+
+void Dual::keep(DualState& state, Path path) const {
+  while (state.paths.size() >= kMostPaths) {
+    std::size_t victim = 0;
+    for (std::size_t k = 0; k < state.weight.size() && k + 1 < state.paths.size(); ++k)
+      if (state.weight[k] <= 0) {
+        victim = k;
+        break;
+      }
+    state.paths.erase(state.paths.begin() + static_cast<std::ptrdiff_t>(victim));
+    if (victim < state.weight.size())
+      state.weight.erase(state.weight.begin() + static_cast<std::ptrdiff_t>(victim));
+  }
+  state.paths.push_back(std::make_shared<const Path>(std::move(path)));
+}
+
+DualResult Dual::improve(DualState& state, const View& view, int steps, double radius,
+                         const Meet& meet) {
+  double best = evaluate(state.rows, state.multiplier, view);
+  if (std::isinf(best)) return {best, true};
+  const auto take_path = [&] {
+    Path path = pricing_.path(view);
+    const double stop = meet(path);
+    keep(state, std::move(path));
+    return stop;
+  };
+  double stop = take_path();
+  for (int step = 0; step < steps && best - rounding(state, best) < stop; ++step) {
+    if (patience_.over()) break;
+    const MasterSolution next = master(state);
+    const double hope = next.theta - best;
+    const double gap = std::isfinite(stop) ? stop - best : std::fabs(best);
+    if (hope <= std::max(1e-4 * gap, 1e-11 * std::fabs(best))) {
+      if (!add_violated_row(state, radius)) break;
+      continue;
+    }
+    const double bound = evaluate(state.rows, next.multiplier, view);
+    stop = take_path();
+    if (bound > best) {
+      for (std::size_t r = 0; r < state.rows.size(); ++r)
+        if (next.multiplier[r] >= (state.multiplier[r] + state.radius[r]) * (1 - 1e-9))
+          state.radius[r] *= 3;
+      state.multiplier = next.multiplier;
+      best = bound;
+    } else {
+      for (double& r : state.radius) r *= 0.5;
+    }
+  }
+  return {best, best - rounding(state, best) >= stop};
+}
+
+}  // namespace mpsearch::solver

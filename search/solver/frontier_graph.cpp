@@ -1,0 +1,293 @@
+#include "search/solver/frontier_graph.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+namespace mpsearch::solver {
+namespace {
+
+/// Numbers equal vectors equally, in order of appearance.
+class Numbering {
+ public:
+  int operator()(const std::vector<int>& key) {
+    const auto [entry, fresh] = known_.emplace(key, static_cast<int>(known_.size()));
+    if (fresh) keys_.push_back(&entry->first);
+    return entry->second;
+  }
+  int size() const { return static_cast<int>(keys_.size()); }
+  const std::vector<int>& key(int number) const { return *keys_[number]; }
+
+ private:
+  struct Hash {
+    std::size_t operator()(const std::vector<int>& key) const {
+      std::uint64_t h = key.size();
+      for (const int value : key)
+        h = (h ^ (static_cast<std::uint64_t>(value) + (h >> 31))) * 0x9e3779b97f4a7c15ULL;
+      return h ^ (h >> 29);
+    }
+  };
+  std::unordered_map<std::vector<int>, int, Hash> known_;
+  std::vector<const std::vector<int>*> keys_;
+};
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const Problem& problem, const Order& order,
+               const std::vector<std::vector<Pick>>& forbidden, std::int64_t most_arcs)
+      : problem_(problem), order_(order), most_arcs_(most_arcs) {
+    graph_.base = problem.base;
+    own_.resize(problem.layers.size());
+    for (std::size_t l = 0; l < problem.layers.size(); ++l)
+      for (const ProblemOption& option : problem.layers[l].options) {
+        ItemBuilder& own = own_[l].emplace_back();
+        own.cost(option.ms, option.sensitivity);
+        for (const ByteInterval& i : option.bytes) own.hold(i.first, i.last, i.bytes);
+      }
+    make_factors(forbidden);
+  }
+
+  std::optional<FrontierGraph> build() {
+    std::vector<std::vector<int>> nodes = {{}};  // states of the open factors, in their order
+    for (const int layer : order_.layers) {
+      nodes = add_step(layer, nodes);
+      if (graph_.arcs > most_arcs_) return std::nullopt;
+    }
+    drop_dead_and_merge(static_cast<int>(nodes.size()));
+    graph_.items = pool_.items();
+    return std::move(graph_);
+  }
+
+ private:
+  void make_factors(const std::vector<std::vector<Pick>>& forbidden) {
+    ItemBuilder start;
+    const std::vector<std::vector<int>> layers = accessors(problem_);
+    for (std::size_t t = 0; t < problem_.tensors.size(); ++t)
+      add_factor(tensor_factor(problem_, static_cast<int>(t), layers[t], order_, pool_, start));
+    for (const ProblemPair& pair : problem_.pairs)
+      add_factor(pair_factor(problem_, pair, order_, pool_));
+    for (const std::vector<Pick>& picks : forbidden)
+      add_factor(forbidden_factor(problem_, picks, order_));
+    graph_.start = start.build();
+    touching_.resize(problem_.layers.size());
+    for (std::size_t f = 0; f < factors_.size(); ++f)
+      for (std::size_t p = 0; p < factors_[f].scope.size(); ++p)
+        touching_[factors_[f].scope[p]].push_back({static_cast<int>(f), static_cast<int>(p)});
+  }
+
+  /// Moves what does not depend on the state into the option's own cost, then merges states.
+  void add_factor(Factor factor) {
+    for (std::size_t p = 0; p < factor.scope.size(); ++p) {
+      const int layer = factor.scope[p];
+      const int options = static_cast<int>(problem_.layers[layer].options.size());
+      std::vector<Move>& moves = factor.moves[p];
+      for (int o = 0; o < options; ++o) {
+        int shared = -1;
+        for (int s = 0; s < factor.states[p] && shared < 0; ++s)
+          if (moves[s * options + o].next >= 0) shared = moves[s * options + o].item;
+        if (shared <= 0) continue;
+        const Item common = pool_[shared];
+        own_[layer][o].add(common);
+        for (int s = 0; s < factor.states[p]; ++s) {
+          Move& move = moves[s * options + o];
+          if (move.next < 0) continue;
+          ItemBuilder rest;
+          if (move.item != shared) {
+            rest.add(pool_[move.item]);
+            rest.add(common, -1);
+          }
+          move.item = pool_.intern(rest.build());
+        }
+      }
+    }
+    minimise(factor, problem_);
+    factors_.push_back(std::move(factor));
+  }
+
+  struct Touch {
+    int factor = 0;
+    int position = 0;
+  };
+
+  const Move& move(const Touch& touch, int state, int option) const {
+    const Factor& factor = factors_[touch.factor];
+    const std::size_t options = problem_.layers[factor.scope[touch.position]].options.size();
+    return factor.moves[touch.position][state * options + option];
+  }
+
+  void find_signatures(Step& step) const {
+    const std::vector<Touch>& touches = touching_[step.layer];
+    std::map<std::vector<std::pair<int, int>>, int> known;
+    for (std::size_t o = 0; o < problem_.layers[step.layer].options.size(); ++o) {
+      std::vector<std::pair<int, int>> key;
+      for (const Touch& touch : touches)
+        for (int s = 0; s < factors_[touch.factor].states[touch.position]; ++s) {
+          const Move& m = move(touch, s, static_cast<int>(o));
+          key.emplace_back(m.next, m.item);
+        }
+      const int next = static_cast<int>(known.size());
+      step.signature_of.push_back(known.emplace(std::move(key), next).first->second);
+    }
+    step.signatures = static_cast<int>(known.size());
+  }
+
+  std::vector<std::vector<int>> add_step(int layer, const std::vector<std::vector<int>>& nodes) {
+    Step& step = graph_.steps.emplace_back();
+    step.layer = layer;
+    step.nodes = static_cast<int>(nodes.size());
+    for (const ItemBuilder& own : own_[layer]) step.own.push_back(pool_.intern(own.build()));
+    find_signatures(step);
+    const std::vector<Touch>& touches = touching_[layer];
+    // Split the open factors into those that this layer touches and the rest.
+    std::vector<int> place(factors_.size(), -1);
+    for (std::size_t i = 0; i < open_.size(); ++i) place[open_[i]] = static_cast<int>(i);
+    std::vector<char> touched(open_.size(), 0);
+    for (const Touch& touch : touches)
+      if (place[touch.factor] >= 0) touched[place[touch.factor]] = 1;
+    Numbering rows;
+    Numbering rests;
+    std::vector<int> rest_of;
+    for (const std::vector<int>& node : nodes) {
+      std::vector<int> row;
+      std::vector<int> rest;
+      for (const Touch& touch : touches)
+        row.push_back(place[touch.factor] >= 0 ? node[place[touch.factor]] : 0);
+      for (std::size_t i = 0; i < node.size(); ++i)
+        if (touched[i] == 0) rest.push_back(node[i]);
+      step.row_of.push_back(rows(row));
+      rest_of.push_back(rests(rest));
+    }
+    step.rows = rows.size();
+    Numbering reached;
+    const std::vector<int> reached_of = add_cells(step, rows, reached);
+    std::vector<int> open;
+    for (std::size_t i = 0; i < open_.size(); ++i)
+      if (touched[i] == 0) open.push_back(open_[i]);
+    for (const Touch& touch : touches)
+      if (stays_open(touch)) open.push_back(touch.factor);
+    open_ = std::move(open);
+    return connect(step, rests, rest_of, reached, reached_of);
+  }
+
+  bool stays_open(const Touch& touch) const {
+    return static_cast<std::size_t>(touch.position) + 1 < factors_[touch.factor].scope.size();
+  }
+
+  /// Fills the cells; returns for each the number of the touched factors' next states, -1:
+  /// forbidden.
+  std::vector<int> add_cells(Step& step, const Numbering& rows, Numbering& reached) const {
+    const std::vector<Touch>& touches = touching_[step.layer];
+    std::vector<int> option_of(step.signatures, -1);
+    for (std::size_t o = step.signature_of.size(); o-- > 0;)
+      option_of[step.signature_of[o]] = static_cast<int>(o);
+    std::vector<int> reached_of;
+    for (int r = 0; r < step.rows; ++r)
+      for (int s = 0; s < step.signatures; ++s) {
+        step.cell_start.push_back(static_cast<int>(step.cell_items.size()));
+        std::vector<int> next;
+        bool allowed = true;
+        for (std::size_t i = 0; i < touches.size() && allowed; ++i) {
+          const Move& m = move(touches[i], rows.key(r)[i], option_of[s]);
+          allowed = m.next >= 0;
+          if (stays_open(touches[i])) next.push_back(m.next);
+          if (m.item != 0) step.cell_items.push_back(m.item);
+        }
+        reached_of.push_back(allowed ? reached(next) : -1);
+      }
+    step.cell_start.push_back(static_cast<int>(step.cell_items.size()));
+    return reached_of;
+  }
+
+  std::vector<std::vector<int>> connect(Step& step, const Numbering& rests,
+                                        const std::vector<int>& rest_of, const Numbering& reached,
+                                        const std::vector<int>& reached_of) {
+    std::vector<std::vector<int>> next;
+    std::unordered_map<std::int64_t, int> known;
+    step.to.reserve(static_cast<std::size_t>(step.nodes) * step.signatures);
+    for (int n = 0; n < step.nodes && graph_.arcs <= most_arcs_; ++n)
+      for (int s = 0; s < step.signatures; ++s) {
+        ++graph_.arcs;
+        const int touch = reached_of[step.row_of[n] * step.signatures + s];
+        if (touch < 0) {
+          step.to.push_back(-1);
+          continue;
+        }
+        const std::int64_t key = static_cast<std::int64_t>(rest_of[n]) * reached.size() + touch;
+        const auto [entry, fresh] = known.emplace(key, static_cast<int>(next.size()));
+        if (fresh) {
+          std::vector<int> state = rests.key(rest_of[n]);
+          state.insert(state.end(), reached.key(touch).begin(), reached.key(touch).end());
+          next.push_back(std::move(state));
+        }
+        step.to.push_back(entry->second);
+      }
+    return next;
+  }
+
+  /// From the last layer back: removes nodes that lead nowhere, merges nodes with equal futures.
+  void drop_dead_and_merge(int last_nodes) {
+    std::vector<int> kept(last_nodes, 0);  // new index of the nodes after the step, -1: dead
+    for (std::size_t k = graph_.steps.size(); k-- > 0;) {
+      Step& step = graph_.steps[k];
+      Numbering cells;
+      std::vector<int> cell_number;
+      for (std::size_t c = 0; c + 1 < step.cell_start.size(); ++c) {
+        std::vector<int> content(step.cell_items.begin() + step.cell_start[c],
+                                 step.cell_items.begin() + step.cell_start[c + 1]);
+        std::sort(content.begin(), content.end());
+        cell_number.push_back(cells(content));
+      }
+      Numbering futures;
+      std::vector<int> merged;
+      std::vector<int> row_of;
+      std::vector<int> to;
+      for (int n = 0; n < step.nodes; ++n) {
+        std::vector<int> future;
+        bool alive = false;
+        for (int s = 0; s < step.signatures; ++s) {
+          const int old = step.to[static_cast<std::size_t>(n) * step.signatures + s];
+          const int next = old < 0 ? -1 : kept[old];
+          alive = alive || next >= 0;
+          future.push_back(next);
+          future.push_back(next < 0 ? -1 : cell_number[step.row_of[n] * step.signatures + s]);
+        }
+        if (!alive) {
+          merged.push_back(-1);
+          continue;
+        }
+        const int count = futures.size();
+        merged.push_back(futures(future));
+        if (futures.size() == count) continue;
+        row_of.push_back(step.row_of[n]);
+        for (int s = 0; s < step.signatures; ++s) to.push_back(future[2 * s]);
+      }
+      step.nodes = futures.size();
+      step.row_of = std::move(row_of);
+      step.to = std::move(to);
+      kept = std::move(merged);
+    }
+    graph_.arcs = 0;
+    for (const Step& step : graph_.steps) graph_.arcs += static_cast<std::int64_t>(step.to.size());
+  }
+
+  const Problem& problem_;
+  const Order& order_;
+  std::int64_t most_arcs_;
+  FrontierGraph graph_;
+  ItemPool pool_;
+  std::vector<std::vector<ItemBuilder>> own_;
+  std::vector<Factor> factors_;
+  std::vector<std::vector<Touch>> touching_;  // of each layer
+  std::vector<int> open_;
+};
+
+}  // namespace
+
+std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& order,
+                                         const std::vector<std::vector<Pick>>& forbidden,
+                                         std::int64_t most_arcs) {
+  return GraphBuilder(problem, order, forbidden, most_arcs).build();
+}
+
+}  // namespace mpsearch::solver

@@ -1,0 +1,51 @@
+// The whole problem but its limits as a layered graph: every path from the one first node to the
+// one last node is a choice, and its arcs' items sum to the choice's exact cost. Used by the exact
+// engine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "search/solver/factor.h"
+#include "search/solver/item.h"
+#include "search/solver/problem.h"
+#include "search/solver/solve.h"
+
+namespace mpsearch::solver {
+
+/// The arcs of one layer. Options that lead everywhere to the same place at the same shared cost
+/// have one signature; what remains of their cost is their own. An arc belongs to a node and a
+/// signature; its shared cost is a cell, named by the node's row and the signature.
+struct Step {
+  int layer = 0;
+  int nodes = 0;  // before the layer
+  int rows = 0;
+  int signatures = 0;
+  std::vector<int> signature_of;  // of each option
+  std::vector<int> own;           // item of each option
+  std::vector<int> row_of;        // of each node
+  std::vector<int> to;            // [node x signatures + signature]: next node, -1: forbidden
+  std::vector<int> cell_start;    // [row x signatures + signature], and one more
+  std::vector<int> cell_items;
+};
+
+struct FrontierGraph {
+  std::vector<Item> items;
+  std::vector<Step> steps;
+  Item start;  // paid by every choice
+  std::vector<std::int64_t> base;
+  std::int64_t arcs = 0;
+};
+
+/// Empty when more than `most_arcs` would be needed. Without a choice that all casts allow, the
+/// first step has no arc.
+std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& order,
+                                         const std::vector<std::vector<Pick>>& forbidden,
+                                         std::int64_t most_arcs);
+
+/// Orders worth building, the one that promises the narrowest graph first.
+std::vector<Order> elimination_orders(const Problem& problem,
+                                      const std::vector<std::vector<Pick>>& forbidden);
+
+}  // namespace mpsearch::solver

@@ -1,0 +1,244 @@
+#include "search/solver/paths.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace mpsearch::solver {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+double Path::value(const Functional& f) const {
+  double sum = f.ms * ms + f.sensitivity * sensitivity;
+  for (const auto& [event, weight] : f.events) sum += weight * static_cast<double>(usage[event]);
+  return sum;
+}
+
+Offsets::Offsets(const FrontierGraph& graph) {
+  int options = 0;
+  int signatures = 0;
+  int cells = 0;
+  int nodes = 0;
+  std::size_t arcs = 0;
+  for (const Step& step : graph.steps) {
+    option.push_back(options);
+    signature.push_back(signatures);
+    cell.push_back(cells);
+    node.push_back(nodes);
+    arc.push_back(arcs);
+    options += static_cast<int>(step.own.size());
+    signatures += step.signatures;
+    cells += step.rows * step.signatures;
+    nodes += step.nodes;
+    arcs += step.to.size();
+  }
+  option.push_back(options);
+  signature.push_back(signatures);
+  cell.push_back(cells);
+  node.push_back(nodes);
+  arc.push_back(arcs);
+}
+
+Pricing::Pricing(const FrontierGraph& graph, const Offsets& offsets)
+    : graph_(graph),
+      offsets_(offsets),
+      item_(graph.items.size()),
+      own_(offsets.option.back()),
+      cheapest_(offsets.signature.back()),
+      cell_(offsets.cell.back()),
+      to_end_(offsets.node.back() + 1) {}
+
+void Pricing::price_items(const Functional& functional) {
+  // An item's step at event e counts at every priced event from e on.
+  std::vector<double> from(graph_.base.size() + 1, 0);
+  for (const auto& [event, weight] : functional.events) from[event] += weight;
+  for (std::size_t e = graph_.base.size(); e-- > 0;) from[e] += from[e + 1];
+  const auto price_of = [&](const Item& item) {
+    double price = functional.ms * item.ms + functional.sensitivity * item.sensitivity;
+    for (const UsageStep& step : item.steps)
+      price += from[step.event] * static_cast<double>(step.bytes);
+    return price;
+  };
+  for (std::size_t i = 0; i < item_.size(); ++i) item_[i] = price_of(graph_.items[i]);
+  start_ = price_of(graph_.start);
+  for (const auto& [event, weight] : functional.events)
+    start_ += weight * static_cast<double>(graph_.base[event]);
+}
+
+void Pricing::price_cells(const View& view, bool least) {
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const Step& step = graph_.steps[k];
+    double* const cheapest = cheapest_.data() + offsets_.signature[k];
+    std::fill(cheapest, cheapest + step.signatures, least ? kInfinity : -kInfinity);
+    for (std::size_t o = 0; o < step.own.size(); ++o) {
+      const int option = offsets_.option[k] + static_cast<int>(o);
+      own_[option] = item_[step.own[o]];
+      if (view.allowed[option] == 0) continue;
+      double& best = cheapest[step.signature_of[o]];
+      best = least ? std::min(best, own_[option]) : std::max(best, own_[option]);
+    }
+    double* const cells = cell_.data() + offsets_.cell[k];
+    const int count = step.rows * step.signatures;
+    for (int c = 0; c < count; ++c) {
+      double price = 0;
+      for (int i = step.cell_start[c]; i < step.cell_start[c + 1]; ++i)
+        price += item_[step.cell_items[i]];
+      cells[c] = price;
+    }
+  }
+}
+
+void Pricing::price(const Functional& functional, const View& view) {
+  price_items(functional);
+  price_cells(view, true);
+  to_end_[offsets_.node.back()] = 0;
+  for (std::size_t k = graph_.steps.size(); k-- > 0;) {
+    const Step& step = graph_.steps[k];
+    const int* to = view.to.data() + offsets_.arc[k];
+    const double* const cells = cell_.data() + offsets_.cell[k];
+    const double* const cheapest = cheapest_.data() + offsets_.signature[k];
+    const double* const after = to_end_.data() + offsets_.node[k + 1];
+    double* const here = to_end_.data() + offsets_.node[k];
+    for (int n = 0; n < step.nodes; ++n, to += step.signatures) {
+      const double* const row = cells + step.row_of[n] * step.signatures;
+      double best = kInfinity;
+      for (int s = 0; s < step.signatures; ++s)
+        if (to[s] >= 0) best = std::min(best, row[s] + cheapest[s] + after[to[s]]);
+      here[n] = best;
+    }
+  }
+  least_ = graph_.steps.front().nodes == 0 ? kInfinity : start_ + to_end_[0];
+}
+
+double Pricing::dearest(const Functional& functional, const View& view) {
+  price_items(functional);
+  price_cells(view, false);
+  to_end_[offsets_.node.back()] = 0;
+  for (std::size_t k = graph_.steps.size(); k-- > 0;) {
+    const Step& step = graph_.steps[k];
+    for (int n = 0; n < step.nodes; ++n) {
+      double best = -kInfinity;
+      for (int s = 0; s < step.signatures; ++s) {
+        const int to = view.to[offsets_.arc[k] + static_cast<std::size_t>(n) * step.signatures + s];
+        if (to < 0) continue;
+        best = std::max(best, cell(static_cast<int>(k), step.row_of[n], s) +
+                                  cheapest_[offsets_.signature[k] + s] +
+                                  to_end_[offsets_.node[k + 1] + to]);
+      }
+      to_end_[offsets_.node[k] + n] = best;
+    }
+  }
+  return graph_.steps.front().nodes == 0 ? -kInfinity : start_ + to_end_[0];
+}
+
+Path Pricing::path(const View& view) const {
+  std::vector<int> choice(graph_.steps.size(), 0);
+  int node = 0;
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const Step& step = graph_.steps[k];
+    const int* const to =
+        view.to.data() + offsets_.arc[k] + static_cast<std::size_t>(node) * step.signatures;
+    double best = kInfinity;
+    int taken = -1;
+    for (std::size_t o = 0; o < step.own.size(); ++o) {
+      const int s = step.signature_of[o];
+      const int option = offsets_.option[k] + static_cast<int>(o);
+      if (to[s] < 0 || view.allowed[option] == 0) continue;
+      const double price = cell(static_cast<int>(k), step.row_of[node], s) + own_[option] +
+                           to_end_[offsets_.node[k + 1] + to[s]];
+      if (price >= best) continue;
+      best = price;
+      taken = static_cast<int>(o);
+    }
+    choice[step.layer] = taken;
+    node = to[step.signature_of[taken]];
+  }
+  return path_of(graph_, std::move(choice));
+}
+
+void Pricing::forward(const View& view) {
+  from_start_.assign(to_end_.size(), kInfinity);
+  if (graph_.steps.front().nodes > 0) from_start_[0] = start_;
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const Step& step = graph_.steps[k];
+    const int* to = view.to.data() + offsets_.arc[k];
+    const double* const cells = cell_.data() + offsets_.cell[k];
+    const double* const cheapest = cheapest_.data() + offsets_.signature[k];
+    double* const after = from_start_.data() + offsets_.node[k + 1];
+    for (int n = 0; n < step.nodes; ++n, to += step.signatures) {
+      const double before = from_start_[offsets_.node[k] + n];
+      if (before == kInfinity) continue;
+      const double* const row = cells + step.row_of[n] * step.signatures;
+      for (int s = 0; s < step.signatures; ++s)
+        if (to[s] >= 0) after[to[s]] = std::min(after[to[s]], before + row[s] + cheapest[s]);
+    }
+  }
+}
+
+int Pricing::strike(View& view, double most) {
+  forward(view);
+  int struck = 0;
+  std::vector<double> through;
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const Step& step = graph_.steps[k];
+    int* to = view.to.data() + offsets_.arc[k];
+    const double* const cells = cell_.data() + offsets_.cell[k];
+    const double* const cheapest = cheapest_.data() + offsets_.signature[k];
+    const double* const after = to_end_.data() + offsets_.node[k + 1];
+    through.assign(step.signatures,
+                   kInfinity);  // the cheapest path, but for the option's own price
+    for (int n = 0; n < step.nodes; ++n, to += step.signatures) {
+      const double before = from_start_[offsets_.node[k] + n];
+      const double* const row = cells + step.row_of[n] * step.signatures;
+      for (int s = 0; s < step.signatures; ++s) {
+        if (to[s] < 0) continue;
+        const double shared = before + row[s] + after[to[s]];
+        if (!(shared + cheapest[s] <= most))
+          to[s] = -1;
+        else
+          through[s] = std::min(through[s], shared);
+      }
+    }
+    for (std::size_t o = 0; o < step.own.size(); ++o) {
+      const int option = offsets_.option[k] + static_cast<int>(o);
+      if (view.allowed[option] == 0 || through[step.signature_of[o]] + own_[option] <= most)
+        continue;
+      view.allowed[option] = 0;
+      ++struck;
+    }
+  }
+  return struck;
+}
+
+Path path_of(const FrontierGraph& graph, std::vector<int> choice) {
+  Path path;
+  std::vector<std::int64_t> change(graph.base.size() + 1, 0);
+  const auto add = [&](const Item& item) {
+    path.ms += item.ms;
+    path.sensitivity += item.sensitivity;
+    for (const UsageStep& step : item.steps) change[step.event] += step.bytes;
+  };
+  add(graph.start);
+  int node = 0;
+  for (const Step& step : graph.steps) {
+    const int option = choice[step.layer];
+    const int signature = step.signature_of[option];
+    const int cell = step.row_of[node] * step.signatures + signature;
+    add(graph.items[step.own[option]]);
+    for (int i = step.cell_start[cell]; i < step.cell_start[cell + 1]; ++i)
+      add(graph.items[step.cell_items[i]]);
+    node = step.to[static_cast<std::size_t>(node) * step.signatures + signature];
+  }
+  path.usage.resize(graph.base.size());
+  std::int64_t held = 0;
+  for (std::size_t e = 0; e < path.usage.size(); ++e) {
+    held += change[e];
+    path.usage[e] = graph.base[e] + held;
+  }
+  path.choice = std::move(choice);
+  return path;
+}
+
+}  // namespace mpsearch::solver

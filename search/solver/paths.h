@@ -1,0 +1,85 @@
+// Shortest paths in the frontier graph under prices for ms, sensitivity and bytes, with options and
+// arcs that may be struck out. Used by the dual, the label search and branch and bound.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "search/solver/frontier_graph.h"
+
+namespace mpsearch::solver {
+
+/// A linear function of a choice: its price in ms, sensitivity and bytes at single events.
+struct Functional {
+  double ms = 0;
+  double sensitivity = 0;
+  std::vector<std::pair<int, double>> events;
+};
+
+/// One choice with its exact figures; `usage` includes the base.
+struct Path {
+  std::vector<int> choice;  // by layer
+  double ms = 0;
+  double sensitivity = 0;
+  std::vector<std::int64_t> usage;
+
+  double value(const Functional& f) const;
+};
+
+/// Where the arrays of each step begin in the flat arrays of the whole graph.
+struct Offsets {
+  explicit Offsets(const FrontierGraph& graph);
+  std::vector<int> option, signature, cell, node;
+  std::vector<std::size_t> arc;
+};
+
+/// What is left of the graph: options and arcs that are not struck out.
+struct View {
+  std::vector<char> allowed;  // [option]
+  std::vector<int> to;        // [arc]: next node, -1: struck out
+};
+
+/// All prices of the graph under one functional, and the cheapest ways to each node's end.
+class Pricing {
+ public:
+  Pricing(const FrontierGraph& graph, const Offsets& offsets);
+
+  /// Prices everything; then the least price of any path is `least()`, infinite without a path.
+  void price(const Functional& functional, const View& view);
+  double least() const { return least_; }
+  /// The price of the dearest path instead; leaves the prices to the end unusable.
+  double dearest(const Functional& functional, const View& view);
+  /// The cheapest path; ties go to the lowest option. Only when least() is finite.
+  Path path(const View& view) const;
+  /// Strikes out whatever lies only on paths dearer than `most`. Returns the options struck out.
+  int strike(View& view, double most);
+
+  double to_end(int step, int node) const { return to_end_[offsets_.node[step] + node]; }
+  double cell(int step, int row, int signature) const {
+    return cell_[offsets_.cell[step] + row * graph_.steps[step].signatures + signature];
+  }
+  double own(int step, int option) const { return own_[offsets_.option[step] + option]; }
+  double start() const { return start_; }
+
+ private:
+  void price_items(const Functional& functional);
+  void price_cells(const View& view, bool least);
+  void forward(const View& view);
+
+  const FrontierGraph& graph_;
+  const Offsets& offsets_;
+  double start_ = 0;
+  double least_ = 0;
+  std::vector<double> item_;
+  std::vector<double> own_;       // [option]
+  std::vector<double> cheapest_;  // [signature]: own price of its cheapest allowed option
+  std::vector<double> cell_;
+  std::vector<double> to_end_;  // [node], and the last node
+  std::vector<double> from_start_;
+};
+
+/// The exact figures of a choice that the graph allows.
+Path path_of(const FrontierGraph& graph, std::vector<int> choice);
+
+}  // namespace mpsearch::solver
