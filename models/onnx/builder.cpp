@@ -93,6 +93,22 @@ std::string OnnxBuilder::initializer(std::string name, std::span<const std::int6
   return name;
 }
 
+std::string OnnxBuilder::external(std::string name, const Shape& shape, const std::string& location,
+                                  const std::string& offset, const std::string& length) {
+  onnx::TensorProto& tensor = *impl_->model.mutable_graph()->add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.mutable_dims()->Assign(shape.begin(), shape.end());
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  for (const auto& [key, value] :
+       {std::pair{"location", location}, {"offset", offset}, {"length", length}}) {
+    onnx::StringStringEntryProto& entry = *tensor.add_external_data();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+  return name;
+}
+
 std::string OnnxBuilder::node(std::string name, std::string_view op,
                               const std::vector<std::string>& inputs, const Attributes& attributes,
                               std::vector<std::string> outputs) {
@@ -114,13 +130,20 @@ void OnnxBuilder::output(const std::string& name, const std::vector<OnnxDim>& di
   set_type(*impl_->model.mutable_graph()->add_output(), name, dims, dtype);
 }
 
+void OnnxBuilder::output(const std::string& name) {
+  onnx::ValueInfoProto& info = *impl_->model.mutable_graph()->add_output();
+  info.set_name(name);
+  info.mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::FLOAT);
+}
+
 std::string OnnxBuilder::bytes() const { return impl_->model.SerializeAsString(); }
 
 void OnnxBuilder::write(const std::filesystem::path& path) const {
   try {
     onnx::checker::check_model(impl_->model, /*full_check=*/true);
   } catch (const std::exception& error) {
-    throw Error(ErrorKind::Internal, std::string("a built model fails ONNX's check: ") + error.what());
+    throw Error(ErrorKind::Internal,
+                std::string("a built model fails ONNX's check: ") + error.what());
   }
   write_model(impl_->model, path);
 }

@@ -1,4 +1,5 @@
-// OnnxBuilder: writes an ONNX file node by node, without ONNX in sight. Used by models/zoo and tests.
+// OnnxBuilder: writes an ONNX file node by node, without ONNX in sight. Used by models/zoo and
+// tests.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +30,16 @@ class OnnxBuilder {
   std::string initializer(std::string name, const Shape& shape, std::span<const float> values);
   std::string initializer(std::string name, std::span<const std::int64_t> values);  // rank 1
 
+  /// F32 elements in a file beside the model, as ONNX's entries say.
+  std::string external(std::string name, const Shape& shape, const std::string& location,
+                       const std::string& offset, const std::string& length);
+
   /// Adds a node whose outputs are `outputs`, or one that bears the node's name. Returns the first.
   std::string node(std::string name, std::string_view op, const std::vector<std::string>& inputs,
                    const Attributes& attributes = {}, std::vector<std::string> outputs = {});
 
   void output(const std::string& name, const std::vector<OnnxDim>& dims, DType dtype = DType::F32);
+  void output(const std::string& name);  // F32, its shape left open
 
   /// The file's bytes, unchecked.
   std::string bytes() const;

@@ -49,19 +49,28 @@ void check_versions(const ModelFile& file) {
   }
   const int opset = opset_of(file.proto);
   if (opset < 1 || opset > kNewestOpset) {
-    bad_model(file, opset < 1 ? "the file names no opset" : fmt::format("opset {} is not known", opset),
+    bad_model(file,
+              opset < 1 ? "the file names no opset" : fmt::format("opset {} is not known", opset),
               fmt::format("1 to {} can be read", kNewestOpset),
               "export the model with an older opset, e.g. opset_version=20");
   }
 }
 
-void check_with_onnx(const ModelFile& file) {
+/// The checker wants a shape of every output; runtimes do without, and so do we.
+void check_with_onnx(ModelFile& file) {
+  std::vector<onnx::TypeProto_Tensor*> open;
+  for (onnx::ValueInfoProto& output : *file.proto.mutable_graph()->mutable_output()) {
+    if (!output.type().has_tensor_type() || output.type().tensor_type().has_shape()) continue;
+    open.push_back(output.mutable_type()->mutable_tensor_type());
+    open.back()->mutable_shape();
+  }
   try {
     onnx::checker::check_model(file.proto);
   } catch (const std::exception& error) {
-    bad_model(file, "'" + file.path.string() + "' is not a valid ONNX model", one_line(error.what()),
-              "export the model again");
+    bad_model(file, "'" + file.path.string() + "' is not a valid ONNX model",
+              one_line(error.what()), "export the model again");
   }
+  for (onnx::TypeProto_Tensor* type : open) type->clear_shape();
 }
 
 void convert_opset(ModelFile& file) {
@@ -118,8 +127,8 @@ class SizeFinder {
     for (const onnx::ValueInfoProto* input : inputs_) {
       names += (names.empty() ? "" : ", ") + input->name();
       if (!input->type().has_tensor_type() || !input->type().tensor_type().has_shape()) {
-        bad_model(file_, "input '" + input->name() + "' has no shape", "training needs fixed shapes",
-                  "export the model with shapes");
+        bad_model(file_, "input '" + input->name() + "' has no shape",
+                  "training needs fixed shapes", "export the model with shapes");
       }
     }
     for (const auto& [name, shape] : options_.inputs) {
@@ -158,8 +167,8 @@ class SizeFinder {
       if (!shape->empty() && sizes_.batch == 0) sizes_.batch = (*shape)[0];
     }
     if (options_.batch > 0 && sizes_.batch > 0 && options_.batch != sizes_.batch) {
-      throw Error(ErrorKind::Usage, fmt::format("--batch {} and --input disagree: {}",
-                                                options_.batch, sizes_.batch));
+      throw Error(ErrorKind::Usage,
+                  fmt::format("--batch {} and --input disagree: {}", options_.batch, sizes_.batch));
     }
     if (options_.batch > 0) sizes_.batch = options_.batch;
     for (const onnx::ValueInfoProto* input : inputs_) {
@@ -167,7 +176,8 @@ class SizeFinder {
       const Dim& dim = dims_of(*input).dim(0);
       if (sizes_.written_batch == 0 && dim.has_dim_value()) sizes_.written_batch = dim.dim_value();
     }
-    if (sizes_.batch == 0) sizes_.batch = sizes_.written_batch > 0 ? sizes_.written_batch : kDefaultBatch;
+    if (sizes_.batch == 0)
+      sizes_.batch = sizes_.written_batch > 0 ? sizes_.written_batch : kDefaultBatch;
     if (sizes_.written_batch == 0) sizes_.written_batch = sizes_.batch;
     for (const onnx::ValueInfoProto* input : inputs_) {
       if (dims_of(*input).dim_size() == 0) continue;
@@ -183,7 +193,8 @@ class SizeFinder {
     for (int i = 0; i < dims_of(input).dim_size(); ++i) {
       const Dim& dim = dims_of(input).dim(i);
       const auto index = static_cast<std::size_t>(i);
-      const bool is_batch = i == 0 && dim.has_dim_value() && dim.dim_value() == sizes_.written_batch;
+      const bool is_batch =
+          i == 0 && dim.has_dim_value() && dim.dim_value() == sizes_.written_batch;
       std::int64_t size = is_batch ? sizes_.batch : 0;
       if (shape != nullptr) size = (*shape)[index];
       if (size == 0 && dim.has_dim_value()) size = dim.dim_value();
@@ -209,11 +220,12 @@ class SizeFinder {
                                      : "SIZE";
     }
     const std::string symbol = dims_of(input).dim(index).dim_param();
-    throw Error(ErrorKind::Usage,
-                {.what = fmt::format("dimension {} of input '{}' has no fixed size", index, input.name()),
-                 .at = file_.path.string(),
-                 .why = symbol.empty() ? "the file leaves it open" : "the file calls it '" + symbol + "'",
-                 .try_ = "--input " + input.name() + "=" + example});
+    throw Error(
+        ErrorKind::Usage,
+        {.what = fmt::format("dimension {} of input '{}' has no fixed size", index, input.name()),
+         .at = file_.path.string(),
+         .why = symbol.empty() ? "the file leaves it open" : "the file calls it '" + symbol + "'",
+         .try_ = "--input " + input.name() + "=" + example});
   }
 
   void check_batch() const {
@@ -263,7 +275,7 @@ InputSizes input_sizes(const ModelFile& file, const ImportOptions& options) {
   return SizeFinder(file, options).find();
 }
 
-void infer_shapes(ModelFile& file, const InputSizes& sizes) {
+std::string infer_shapes(ModelFile& file, const InputSizes& sizes) {
   onnx::GraphProto& graph = *file.proto.mutable_graph();
   std::map<std::string, Shape> written(sizes.written.begin(), sizes.written.end());
   std::map<std::string, std::int64_t> symbols;
@@ -279,15 +291,21 @@ void infer_shapes(ModelFile& file, const InputSizes& sizes) {
   }
   replace_symbols(*graph.mutable_value_info(), symbols);
   replace_symbols(*graph.mutable_output(), symbols);
-  try {
-    // Without ONNX's data propagation, which unrolls every vector that meets an Add into one message
-    // an element; folding (convert.h) carries shapes through exactly.
-    onnx::shape_inference::InferShapes(file.proto, onnx::OpSchemaRegistry::Instance(),
-                                       onnx::ShapeInferenceOptions(true, 1, false));
-  } catch (const std::exception& error) {
-    bad_model(file, "the shapes of '" + file.path.string() + "' contradict each other",
-              one_line(error.what()), "export the model again, or check --input");
-  }
+  // Without ONNX's data propagation, which unrolls every vector that meets an Add into one message
+  // an element: folding (convert.h) carries shapes through exactly. Without its type check, which
+  // refuses the integer constants that PyTorch wrote before opset 9.
+  const auto infer = [&](int error_mode) -> std::string {
+    try {
+      onnx::shape_inference::InferShapes(file.proto, onnx::OpSchemaRegistry::Instance(),
+                                         onnx::ShapeInferenceOptions(false, error_mode, false));
+    } catch (const std::exception& error) {
+      return one_line(error.what());
+    }
+    return {};
+  };
+  const std::string complaint = infer(1);
+  if (!complaint.empty()) infer(0);
+  return complaint;
 }
 
 }  // namespace mpsearch

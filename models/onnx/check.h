@@ -1,5 +1,5 @@
-// Is the file a model that we can read, and of which size? Versions, ONNX's checker, functions, input
-// dims, strict shape inference. Internal to models/onnx.
+// Is the file a model that we can read, and of which size? Versions, ONNX's checker, functions,
+// input dims, strict shape inference. Internal to models/onnx.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,9 @@ void check_and_expand(ModelFile& file);
 /// Applies --batch and --input. Throws Usage where they fit no input or leave a dimension open.
 InputSizes input_sizes(const ModelFile& file, const ImportOptions& options);
 
-/// Writes the sizes of the file itself into the graph's inputs and infers all shapes, strictly. Throws
-/// BadContent where the file contradicts itself.
-void infer_shapes(ModelFile& file, const InputSizes& sizes);
+/// Writes the sizes of the file itself into the graph's inputs and lets ONNX infer all shapes.
+/// Returns what its strict inference complains of, or nothing: where an operator is not ours the
+/// complaint may be wrong, so it counts only after the conversion.
+std::string infer_shapes(ModelFile& file, const InputSizes& sizes);
 
 }  // namespace mpsearch

@@ -36,18 +36,27 @@ std::string narrowed(const Field& field) {
 std::string typed_elements(const TensorProto& tensor) {
   switch (tensor.data_type()) {
     case TensorProto::FLOAT:
-    case TensorProto::COMPLEX64: return narrowed<float>(tensor.float_data());
+    case TensorProto::COMPLEX64:
+      return narrowed<float>(tensor.float_data());
     case TensorProto::DOUBLE:
-    case TensorProto::COMPLEX128: return narrowed<double>(tensor.double_data());
-    case TensorProto::INT64: return narrowed<std::int64_t>(tensor.int64_data());
-    case TensorProto::UINT64: return narrowed<std::uint64_t>(tensor.uint64_data());
-    case TensorProto::UINT32: return narrowed<std::uint32_t>(tensor.uint64_data());
-    default: break;
+    case TensorProto::COMPLEX128:
+      return narrowed<double>(tensor.double_data());
+    case TensorProto::INT64:
+      return narrowed<std::int64_t>(tensor.int64_data());
+    case TensorProto::UINT64:
+      return narrowed<std::uint64_t>(tensor.uint64_data());
+    case TensorProto::UINT32:
+      return narrowed<std::uint32_t>(tensor.uint64_data());
+    default:
+      break;
   }
   switch (onnx_element_bytes(tensor.data_type())) {
-    case 1: return narrowed<std::uint8_t>(tensor.int32_data());
-    case 2: return narrowed<std::uint16_t>(tensor.int32_data());
-    default: return narrowed<std::int32_t>(tensor.int32_data());
+    case 1:
+      return narrowed<std::uint8_t>(tensor.int32_data());
+    case 2:
+      return narrowed<std::uint16_t>(tensor.int32_data());
+    default:
+      return narrowed<std::int32_t>(tensor.int32_data());
   }
 }
 
@@ -68,9 +77,9 @@ std::size_t expected_bytes(const TensorProto& tensor) {
 void require_size(const TensorProto& tensor, std::size_t got) {
   const std::size_t wanted = expected_bytes(tensor);
   if (got == wanted) return;
-  bad_tensor(tensor.name(), fmt::format("{} bytes of data, but {} {} takes {}", got,
-                                        onnx_type_name(tensor.data_type()),
-                                        to_string(shape_of(tensor)), wanted));
+  bad_tensor(tensor.name(),
+             fmt::format("{} bytes of data, but {} {} takes {}", got,
+                         onnx_type_name(tensor.data_type()), to_string(shape_of(tensor)), wanted));
 }
 
 struct ExternalPlace {
@@ -163,16 +172,15 @@ void refuse_what_is_no_model(const ModelFile& file) {
 }
 
 void parse(ModelFile& file, const std::string& skeleton) {
-  const bool parsed = skeleton.size() <= std::numeric_limits<int>::max() &&
-                      file.proto.ParseFromString(skeleton);
+  const bool parsed =
+      skeleton.size() <= std::numeric_limits<int>::max() && file.proto.ParseFromString(skeleton);
   if (parsed && file.proto.has_graph() && file.proto.has_ir_version()) return;
-  throw Error(ErrorKind::BadContent,
-              {.what = "'" + file.path.string() + "' is not an ONNX file",
-               .at = file.path.string(),
-               .why = !parsed                  ? "Protobuf cannot parse it as a ModelProto"
-                      : file.proto.has_graph() ? "it has no IR version"
-                                               : "it has no graph",
-               .try_ = "export the model again, as ONNX"});
+  throw Error(ErrorKind::BadContent, {.what = "'" + file.path.string() + "' is not an ONNX file",
+                                      .at = file.path.string(),
+                                      .why = !parsed ? "Protobuf cannot parse it as a ModelProto"
+                                             : file.proto.has_graph() ? "it has no IR version"
+                                                                      : "it has no graph",
+                                      .try_ = "export the model again, as ONNX"});
 }
 
 std::span<const std::byte> elements(ModelFile& file, TensorProto& tensor,
@@ -252,7 +260,8 @@ ModelFile open_model(const std::filesystem::path& path) {
   const WireModel wire = read_wire(file.mapping->bytes(), path.string());
   parse(file, wire.skeleton);
   require(static_cast<std::size_t>(file.proto.graph().initializer_size()) == wire.payloads.size(),
-          ErrorKind::BadContent, "'" + path.string() + "' is not an ONNX file: damaged initializers");
+          ErrorKind::BadContent,
+          "'" + path.string() + "' is not an ONNX file: damaged initializers");
   read_initializers(file, wire.payloads);
   inline_external(file, *file.proto.mutable_graph());
   for (onnx::FunctionProto& function : *file.proto.mutable_functions()) {
@@ -263,7 +272,7 @@ ModelFile open_model(const std::filesystem::path& path) {
 
 std::string sha256_of(const ModelFile& file) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                       EVP_MD_CTX_free);
+                                                                        EVP_MD_CTX_free);
   EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
   const auto add = [&](std::span<const std::byte> bytes) {
     EVP_DigestUpdate(context.get(), bytes.data(), bytes.size());

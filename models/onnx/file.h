@@ -1,5 +1,5 @@
-// An ONNX file in memory: the parsed graph, with large payloads left in the mapped file. Internal to
-// models/onnx.
+// An ONNX file in memory: the parsed graph, with large payloads left in the mapped file. Internal
+// to models/onnx.
 #pragma once
 
 #include <deque>
@@ -16,8 +16,8 @@
 
 namespace mpsearch {
 
-/// An initializer's elements, little-endian as in raw_data. `data` is empty for types whose elements
-/// have no whole size (strings, 4-bit numbers).
+/// An initializer's elements, little-endian as in raw_data. `data` is empty for types whose
+/// elements have no whole size (strings, 4-bit numbers).
 struct Initializer {
   std::string name;
   int type = 0;  // TensorProto::DataType
@@ -50,8 +50,8 @@ ModelFile open_model(const std::filesystem::path& path);
 /// SHA-256 in hex of the file and, where it has any, of its external tensors in order.
 std::string sha256_of(const ModelFile& file);
 
-/// A tensor's elements as in raw_data, whatever field holds them. Throws BadContent where their number
-/// differs from the shape.
+/// A tensor's elements as in raw_data, whatever field holds them. Throws BadContent where their
+/// number differs from the shape.
 std::string raw_elements(const onnx::TensorProto& tensor);
 
 }  // namespace mpsearch

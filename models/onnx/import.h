@@ -13,10 +13,10 @@
 namespace mpsearch {
 
 struct ImportOptions {
-  std::int64_t batch = 0;                                // 0: the file's fixed one, else 32
-  std::vector<std::pair<std::string, Shape>> inputs;     // --input NAME=SHAPE
-  std::vector<std::string> freeze;                       // patterns of parameters not to train
-  std::vector<std::string> train;                        // patterns of constants to train
+  std::int64_t batch = 0;                               // 0: the file's fixed one, else 32
+  std::vector<std::pair<std::string, Shape>> inputs{};  // --input NAME=SHAPE
+  std::vector<std::string> freeze{};                    // patterns of parameters not to train
+  std::vector<std::string> train{};                     // patterns of constants to train
 };
 
 /// An operator of the file that cannot be trained.
@@ -27,9 +27,9 @@ struct Unsupported {
   std::string why;
 };
 
-/// The forward graph with its parameters, layers grouped. Throws Missing, InputOutput, BadContent (a
-/// damaged or contradictory file, unsupported operators: all of them at once) or Usage (an option
-/// that fits nothing in the file, with the nearest names).
+/// The forward graph with its parameters, layers grouped. Throws Missing, InputOutput, BadContent
+/// (a damaged or contradictory file, unsupported operators: all of them at once) or Usage (an
+/// option that fits nothing in the file, with the nearest names).
 Model import_model(const std::filesystem::path& path, const ImportOptions& options = {});
 
 struct NamedShape {

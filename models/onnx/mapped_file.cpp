@@ -91,7 +91,8 @@ int open_contained(const std::filesystem::path& folder, const std::string& locat
                    const std::string& tensor) {
   const std::filesystem::path path(location);
   if (location.empty()) refuse(location, tensor, "the path is empty");
-  if (location.find('\0') != std::string::npos) refuse(location, tensor, "the path holds a zero byte");
+  if (location.find('\0') != std::string::npos)
+    refuse(location, tensor, "the path holds a zero byte");
   if (path.is_absolute()) refuse(location, tensor, "the path is absolute");
   for (const std::filesystem::path& part : path) {
     if (part == "..") refuse(location, tensor, "the path leads out of the model's folder");

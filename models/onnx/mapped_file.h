@@ -1,4 +1,5 @@
-// A file as read-only memory, and the containment that external data needs. Internal to models/onnx.
+// A file as read-only memory, and the containment that external data needs. Internal to
+// models/onnx.
 #pragma once
 
 #include <cstddef>
@@ -28,9 +29,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Opens `location` below `folder` for reading. No part of it may leave the folder: no absolute path,
-/// no "..", no symlink that points outside. Throws BadContent (Missing where nothing is there), naming
-/// `tensor`.
+/// Opens `location` below `folder` for reading. No part of it may leave the folder: no absolute
+/// path, no "..", no symlink that points outside. Throws BadContent (Missing where nothing is
+/// there), naming `tensor`.
 int open_contained(const std::filesystem::path& folder, const std::string& location,
                    const std::string& tensor);
 

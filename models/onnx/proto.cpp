@@ -14,20 +14,26 @@ int onnx_element_bytes(int type) {
     case TensorProto::FLOAT8E4M3FN:
     case TensorProto::FLOAT8E4M3FNUZ:
     case TensorProto::FLOAT8E5M2:
-    case TensorProto::FLOAT8E5M2FNUZ: return 1;
+    case TensorProto::FLOAT8E5M2FNUZ:
+      return 1;
     case TensorProto::FLOAT16:
     case TensorProto::BFLOAT16:
     case TensorProto::INT16:
-    case TensorProto::UINT16: return 2;
+    case TensorProto::UINT16:
+      return 2;
     case TensorProto::FLOAT:
     case TensorProto::INT32:
-    case TensorProto::UINT32: return 4;
+    case TensorProto::UINT32:
+      return 4;
     case TensorProto::DOUBLE:
     case TensorProto::INT64:
     case TensorProto::UINT64:
-    case TensorProto::COMPLEX64: return 8;
-    case TensorProto::COMPLEX128: return 16;
-    default: return 0;
+    case TensorProto::COMPLEX64:
+      return 8;
+    case TensorProto::COMPLEX128:
+      return 16;
+    default:
+      return 0;
   }
 }
 
@@ -46,8 +52,10 @@ bool onnx_is_integer(int type) {
     case TensorProto::INT32:
     case TensorProto::UINT32:
     case TensorProto::INT64:
-    case TensorProto::UINT64: return true;
-    default: return false;
+    case TensorProto::UINT64:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -59,33 +67,55 @@ std::string onnx_type_name(int type) {
 
 std::optional<DType> dtype_of_onnx(int type) {
   switch (type) {
-    case TensorProto::FLOAT: return DType::F32;
-    case TensorProto::FLOAT16: return DType::F16;
-    case TensorProto::BFLOAT16: return DType::BF16;
-    case TensorProto::DOUBLE: return DType::F64;
-    case TensorProto::INT64: return DType::I64;
-    case TensorProto::INT32: return DType::I32;
-    case TensorProto::UINT8: return DType::U8;
-    case TensorProto::INT8: return DType::I8;
-    case TensorProto::BOOL: return DType::BOOL;
-    default: return std::nullopt;
+    case TensorProto::FLOAT:
+      return DType::F32;
+    case TensorProto::FLOAT16:
+      return DType::F16;
+    case TensorProto::BFLOAT16:
+      return DType::BF16;
+    case TensorProto::DOUBLE:
+      return DType::F64;
+    case TensorProto::INT64:
+      return DType::I64;
+    case TensorProto::INT32:
+      return DType::I32;
+    case TensorProto::UINT8:
+      return DType::U8;
+    case TensorProto::INT8:
+      return DType::I8;
+    case TensorProto::BOOL:
+      return DType::BOOL;
+    default:
+      return std::nullopt;
   }
 }
 
 int onnx_type_of(DType dtype) {
   switch (dtype) {
-    case DType::F32: return TensorProto::FLOAT;
-    case DType::F16: return TensorProto::FLOAT16;
-    case DType::BF16: return TensorProto::BFLOAT16;
-    case DType::F64: return TensorProto::DOUBLE;
-    case DType::F8E4M3: return TensorProto::FLOAT8E4M3FN;
-    case DType::F8E5M2: return TensorProto::FLOAT8E5M2;
-    case DType::I64: return TensorProto::INT64;
-    case DType::I32: return TensorProto::INT32;
-    case DType::U8: return TensorProto::UINT8;
-    case DType::I8: return TensorProto::INT8;
-    case DType::BOOL: return TensorProto::BOOL;
-    case DType::BIT: break;
+    case DType::F32:
+      return TensorProto::FLOAT;
+    case DType::F16:
+      return TensorProto::FLOAT16;
+    case DType::BF16:
+      return TensorProto::BFLOAT16;
+    case DType::F64:
+      return TensorProto::DOUBLE;
+    case DType::F8E4M3:
+      return TensorProto::FLOAT8E4M3FN;
+    case DType::F8E5M2:
+      return TensorProto::FLOAT8E5M2;
+    case DType::I64:
+      return TensorProto::INT64;
+    case DType::I32:
+      return TensorProto::INT32;
+    case DType::U8:
+      return TensorProto::UINT8;
+    case DType::I8:
+      return TensorProto::INT8;
+    case DType::BOOL:
+      return TensorProto::BOOL;
+    case DType::BIT:
+      break;
   }
   throw Error(ErrorKind::Internal, "ONNX has no bit tensors");
 }

@@ -47,11 +47,20 @@ class Message {
     if (field.number == 0 || tag > UINT32_MAX) fail("a field number that cannot be");
     const std::string label = "field " + std::to_string(field.number);
     switch (field.wire) {
-      case kVarint: varint(label); break;
-      case kFixed64: take(8, label); break;
-      case kFixed32: take(4, label); break;
-      case kBytes: field.content = take(varint(label), label); break;
-      default: fail(label + " of wire type " + std::to_string(field.wire) + ", which cannot be");
+      case kVarint:
+        varint(label);
+        break;
+      case kFixed64:
+        take(8, label);
+        break;
+      case kFixed32:
+        take(4, label);
+        break;
+      case kBytes:
+        field.content = take(varint(label), label);
+        break;
+      default:
+        fail(label + " of wire type " + std::to_string(field.wire) + ", which cannot be");
     }
     field.whole = start.first(start.size() - rest_.size());
     return field;
@@ -81,13 +90,13 @@ class Message {
   }
 
   [[noreturn]] void fail(const std::string& why) const {
-    const auto offset = rest_.empty() ? file_.size() : static_cast<std::size_t>(rest_.data() - file_.data());
-    throw Error(ErrorKind::BadContent,
-                {.what = "'" + file_name_ + "' is not a complete ONNX file",
-                 .at = file_name_ + ", byte " + std::to_string(offset) + " of " +
-                       std::to_string(file_.size()) + ", " + name_,
-                 .why = why,
-                 .try_ = "copy or export the file again"});
+    const auto offset =
+        rest_.empty() ? file_.size() : static_cast<std::size_t>(rest_.data() - file_.data());
+    throw Error(ErrorKind::BadContent, {.what = "'" + file_name_ + "' is not a complete ONNX file",
+                                        .at = file_name_ + ", byte " + std::to_string(offset) +
+                                              " of " + std::to_string(file_.size()) + ", " + name_,
+                                        .why = why,
+                                        .try_ = "copy or export the file again"});
   }
 
   Span rest_;
@@ -117,8 +126,9 @@ bool is_payload(std::uint32_t number) {
          number == kTensorUint64Data;
 }
 bool is_plain(const Field& field) {
-  return field.wire == kBytes && (field.number == kTensorRawData || field.number == kTensorFloatData ||
-                                  field.number == kTensorDoubleData);
+  return field.wire == kBytes &&
+         (field.number == kTensorRawData || field.number == kTensorFloatData ||
+          field.number == kTensorDoubleData);
 }
 
 struct Walk {

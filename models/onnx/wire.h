@@ -1,5 +1,5 @@
-// The wire format of an ONNX file, walked without Protobuf: finds damage exactly and leaves the large
-// payloads of initializers out of what Protobuf has to parse. Internal to models/onnx.
+// The wire format of an ONNX file, walked without Protobuf: finds damage exactly and leaves the
+// large payloads of initializers out of what Protobuf has to parse. Internal to models/onnx.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ struct WireModel {
   std::vector<std::span<const std::byte>> payloads;
 };
 
-/// Walks `file`. `name` is for messages. Throws BadContent with the field, the bytes that it claims and
-/// the bytes that are left.
+/// Walks `file`. `name` is for messages. Throws BadContent with the field, the bytes that it claims
+/// and the bytes that are left.
 WireModel read_wire(std::span<const std::byte> file, const std::string& name);
 
 }  // namespace mpsearch

@@ -13,7 +13,8 @@ std::string conv_norm(ZooWriter& net, const std::string& x, const std::string& p
   return net.batch_norm(prefix + "bn" + index, y, out);
 }
 
-/// He et al. 2016, figure 5 left: two 3x3 convolutions and the shortcut, projected where shapes differ.
+/// He et al. 2016, figure 5 left: two 3x3 convolutions and the shortcut, projected where shapes
+/// differ.
 std::string basic_block(ZooWriter& net, const std::string& x, const std::string& name,
                         std::int64_t in, std::int64_t out, std::int64_t stride) {
   std::string y = conv_norm(net, x, name, "1", in, out, 3, stride);

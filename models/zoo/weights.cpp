@@ -14,7 +14,8 @@ const double kReluGain = std::sqrt(2.0);
 
 std::string ZooWriter::weight(const std::string& name, const Shape& shape, double gain) {
   const std::int64_t size = elements_of(shape);
-  const double bound = gain * std::sqrt(3.0 * static_cast<double>(shape[0]) / static_cast<double>(size));
+  const double bound =
+      gain * std::sqrt(3.0 * static_cast<double>(shape[0]) / static_cast<double>(size));
   const RandomStream stream{seed_, 0, tensors_++};
   std::vector<float> values(static_cast<std::size_t>(size));
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -25,7 +26,8 @@ std::string ZooWriter::weight(const std::string& name, const Shape& shape, doubl
 }
 
 std::string ZooWriter::filled(const std::string& name, std::int64_t size, float value) {
-  return builder.initializer(name, {size}, std::vector<float>(static_cast<std::size_t>(size), value));
+  return builder.initializer(name, {size},
+                             std::vector<float>(static_cast<std::size_t>(size), value));
 }
 
 std::string ZooWriter::convolution(const std::string& name, const std::string& x, std::int64_t in,

@@ -8,9 +8,10 @@
 
 namespace mpsearch {
 
-/// Adds layers to a builder: each method returns the name of its output. Weights are Kaiming-uniform
-/// (He et al. 2015), U(-b, b) with b = gain sqrt(3 / fan in), gain sqrt(2) where a ReLU follows and 1
-/// elsewhere; biases are zero. They depend on the seed and the order of the calls alone.
+/// Adds layers to a builder: each method returns the name of its output. Weights are
+/// Kaiming-uniform (He et al. 2015), U(-b, b) with b = gain sqrt(3 / fan in), gain sqrt(2) where a
+/// ReLU follows and 1 elsewhere; biases are zero. They depend on the seed and the order of the
+/// calls alone.
 class ZooWriter {
  public:
   ZooWriter(std::string_view graph_name, std::uint64_t seed) : builder(graph_name), seed_(seed) {}

@@ -22,20 +22,36 @@ std::vector<Network> networks() {
   return {
       {{"mlp",
         "two hidden layers on flat inputs",
-        {{"inputs", "values of one sample", 784}, {"hidden", "units of a hidden layer", 1024},
-         kClasses, kSeed}},
+        {{"inputs", "values of one sample", 784},
+         {"hidden", "units of a hidden layer", 1024},
+         kClasses,
+         kSeed}},
        build_mlp},
       {{"lenet",
         "LeNet-5 with ReLU and max pooling",
-        {{"image", "height and width", 28}, {"channels", "of the image", 1}, kClasses, kWidth, kSeed}},
+        {{"image", "height and width", 28},
+         {"channels", "of the image", 1},
+         kClasses,
+         kWidth,
+         kSeed}},
        build_lenet},
       {{"vgg",
-        "3x3 convolutions 64 64 M 128 128 M 256 256 M 512 512 M with BatchNormalization, linear 512",
-        {{"image", "height and width", 32}, {"channels", "of the image", 3}, kClasses, kWidth, kSeed}},
+        "3x3 convolutions 64 64 M 128 128 M 256 256 M 512 512 M with BatchNormalization, linear "
+        "512",
+        {{"image", "height and width", 32},
+         {"channels", "of the image", 3},
+         kClasses,
+         kWidth,
+         kSeed}},
        build_vgg},
       {{"resnet18",
-        "18-layer residual network; below 64 pixels with the 3x3 stem and without the first pooling",
-        {{"image", "height and width", 32}, {"channels", "of the image", 3}, kClasses, kWidth, kSeed}},
+        "18-layer residual network; below 64 pixels with the 3x3 stem and without the first "
+        "pooling",
+        {{"image", "height and width", 32},
+         {"channels", "of the image", 3},
+         kClasses,
+         kWidth,
+         kSeed}},
        build_resnet18},
   };
 }
@@ -63,7 +79,8 @@ const Network& find(const std::vector<Network>& all, std::string_view name) {
 std::int64_t ZooSizes::whole(std::string_view name) const {
   const double value = at(name);
   if (value < 1 || value != std::floor(value) || value > 1 << 20) {
-    throw Error(ErrorKind::Usage, "'" + std::string(name) + "' must be a whole number from 1 to 2^20");
+    throw Error(ErrorKind::Usage,
+                "'" + std::string(name) + "' must be a whole number from 1 to 2^20");
   }
   return static_cast<std::int64_t>(value);
 }

@@ -1,5 +1,5 @@
-// Reference networks as ONNX files: symbolic batch, readable names, weights from a seed. Used by the
-// zoo command, tests and benchmarks.
+// Reference networks as ONNX files: symbolic batch, readable names, weights from a seed. Used by
+// the zoo command, tests and benchmarks.
 #pragma once
 
 #include <filesystem>
@@ -25,8 +25,8 @@ struct ZooEntry {
 /// All networks with their options.
 std::vector<ZooEntry> zoo();
 
-/// Writes network `name` to `path`; options that are not given keep their defaults. Throws Usage for
-/// an unknown network or option, or a size that the network cannot have.
+/// Writes network `name` to `path`; options that are not given keep their defaults. Throws Usage
+/// for an unknown network or option, or a size that the network cannot have.
 void write_zoo(std::string_view name, const std::map<std::string, double>& options,
                const std::filesystem::path& path);
 

@@ -1,0 +1,186 @@
+#include "models/onnx/finish.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/error.h"
+#include "models/layers.h"
+#include "models/op.h"
+
+namespace mpsearch {
+namespace {
+
+/// Losses take logits: a last softmax over the classes, or sigmoid, is left to them.
+void take_final_activation(Model& model) {
+  Graph& graph = model.graph;
+  if (graph.outputs.size() != 1) return;
+  const ValueId output = graph.outputs[0];
+  const NodeId producer = graph.value(output).producer;
+  if (producer == kNone) return;
+  const Node& node = graph.node(producer);
+  const std::string op(node.op->name);
+  if (op != "Softmax" && op != "LogSoftmax" && op != "Sigmoid") return;
+  const auto last = static_cast<std::int64_t>(graph.value(output).type.shape.size()) - 1;
+  if (op != "Sigmoid" && node.attributes.integer("axis", -1) != last) return;
+  for (const Node& other : graph.nodes) {
+    if (std::find(other.inputs.begin(), other.inputs.end(), output) != other.inputs.end()) return;
+  }
+  model.final_activation = op;
+  model.notes.push_back(fmt::format("the final {} '{}' is left to the loss", op, node.name));
+  graph.outputs[0] = node.inputs[0];
+}
+
+std::vector<int> readers(const Graph& graph) {
+  std::vector<int> count(graph.values.size());
+  for (const Node& node : graph.nodes) {
+    for (const ValueId input : node.inputs) ++count[static_cast<std::size_t>(input)];
+  }
+  for (const ValueId output : graph.outputs) ++count[static_cast<std::size_t>(output)];
+  return count;
+}
+
+/// A bias vector that follows a product goes into it: one pass over the output less.
+void take_biases(Graph& graph) {
+  const std::vector<int> count = readers(graph);
+  for (Node& add : graph.nodes) {
+    if (add.op->name != "Add") continue;
+    for (std::size_t side = 0; side < 2; ++side) {
+      const ValueId product = add.inputs[side];
+      const ValueId bias = add.inputs[1 - side];
+      const NodeId producer = graph.value(product).producer;
+      if (producer == kNone || graph.value(bias).producer != kNone) continue;
+      Node& matmul = graph.node(producer);
+      const Shape& shape = graph.value(product).type.shape;
+      const bool vector = graph.value(bias).type.shape.size() == 1 && !shape.empty() &&
+                          graph.value(bias).type.shape[0] == shape.back() &&
+                          graph.value(bias).type.form.dtype == DType::F32;
+      if (matmul.op->name != "MatMul" || matmul.inputs.size() != 2 || !vector ||
+          graph.value(bias).kind == ValueKind::Input ||
+          count[static_cast<std::size_t>(product)] != 1) {
+        continue;
+      }
+      matmul.inputs.push_back(bias);
+      const ValueId sum = add.outputs[0];
+      for (Node& node : graph.nodes)
+        std::replace(node.inputs.begin(), node.inputs.end(), sum, product);
+      std::replace(graph.outputs.begin(), graph.outputs.end(), sum, product);
+      break;
+    }
+  }
+}
+
+/// Keeps what the outputs need, and the inputs. Renumbers everything.
+void prune(Conversion& conversion) {
+  Graph& graph = conversion.model.graph;
+  std::vector<bool> value_lives(graph.values.size());
+  std::vector<bool> node_lives(graph.nodes.size());
+  for (const ValueId input : graph.inputs) value_lives[static_cast<std::size_t>(input)] = true;
+  for (const ValueId output : graph.outputs) value_lives[static_cast<std::size_t>(output)] = true;
+  for (std::size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node& node = graph.nodes[i];
+    if (!value_lives[static_cast<std::size_t>(node.outputs[0])]) continue;
+    node_lives[i] = true;
+    for (const ValueId input : node.inputs) value_lives[static_cast<std::size_t>(input)] = true;
+  }
+  std::vector<RunningStatisticsOf> statistics;
+  for (const RunningStatisticsOf& entry : conversion.model.running_statistics) {
+    if (!node_lives[static_cast<std::size_t>(entry.node)]) continue;
+    value_lives[static_cast<std::size_t>(entry.mean)] = true;
+    value_lives[static_cast<std::size_t>(entry.variance)] = true;
+    statistics.push_back(entry);
+  }
+
+  std::vector<ValueId> new_value(graph.values.size(), kNone);
+  std::vector<NodeId> new_node(graph.nodes.size(), kNone);
+  Graph kept;
+  for (std::size_t i = 0, next = 0; i < graph.nodes.size(); ++i) {
+    if (node_lives[i]) new_node[i] = static_cast<NodeId>(next++);
+  }
+  for (std::size_t i = 0; i < graph.values.size(); ++i) {
+    if (!value_lives[i]) continue;
+    Value& value = graph.values[i];
+    if (value.producer != kNone)
+      value.producer = new_node[static_cast<std::size_t>(value.producer)];
+    new_value[i] = kept.add_value(std::move(value));
+  }
+  const auto renumber = [&](std::vector<ValueId>& ids) {
+    for (ValueId& id : ids) id = new_value[static_cast<std::size_t>(id)];
+  };
+  std::vector<int> origin;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!node_lives[i]) continue;
+    renumber(graph.nodes[i].inputs);
+    renumber(graph.nodes[i].outputs);
+    kept.nodes.push_back(std::move(graph.nodes[i]));
+    origin.push_back(conversion.origin[i]);
+  }
+  kept.inputs = std::move(graph.inputs);
+  kept.outputs = std::move(graph.outputs);
+  renumber(kept.inputs);
+  renumber(kept.outputs);
+  for (RunningStatisticsOf& entry : statistics) {
+    entry.node = new_node[static_cast<std::size_t>(entry.node)];
+    entry.mean = new_value[static_cast<std::size_t>(entry.mean)];
+    entry.variance = new_value[static_cast<std::size_t>(entry.variance)];
+  }
+  conversion.model.running_statistics = std::move(statistics);
+  conversion.origin = std::move(origin);
+  graph = std::move(kept);
+}
+
+void note_parameters(Model& model) {
+  std::int64_t tensors = 0;
+  std::int64_t elements = 0;
+  std::string fixed;
+  for (const Value& value : model.graph.values) {
+    if (value.kind == ValueKind::Parameter) {
+      ++tensors;
+      elements += value.type.elements();
+    }
+    if (value.kind != ValueKind::Constant || value.type.form.dtype != DType::F32) continue;
+    fixed += (fixed.empty() ? "" : ", ") + value.name;
+  }
+  model.notes.push_back(fmt::format("{} tensors with {} values train", tensors, elements));
+  if (!fixed.empty()) model.notes.push_back("constants, not trained: " + fixed);
+}
+
+/// PyTorch's exporters fold a BatchNormalization into the Conv before it, and name what comes out.
+void note_folded_norms(const ModelFile& file, Model& model) {
+  const auto folded = [](const std::string& name) {
+    return name.starts_with("onnx::Conv_") || name.ends_with(".weight_bias");
+  };
+  const bool any = std::any_of(file.initializers.begin(), file.initializers.end(),
+                               [&](const Initializer& entry) { return folded(entry.name); });
+  if (!any || file.proto.producer_name() != "pytorch") return;
+  model.notes.emplace_back(
+      "no normalisation left: the exporter folded it into the convolutions; to train with it "
+      "export "
+      "with `optimize=False`, or with `dynamo=False, training=TrainingMode.TRAINING`");
+}
+
+}  // namespace
+
+Conversion finish(Scope scope, std::vector<Unsupported> unsupported) {
+  std::vector<std::string> names;
+  for (const Initializer& initializer : scope.file.initializers) {
+    if (onnx_is_float(initializer.type)) names.push_back(initializer.name);
+  }
+  scope.roles.require_matches(names);
+  Conversion conversion{std::move(scope.model), std::move(scope.origin), std::move(unsupported)};
+  if (!conversion.unsupported.empty()) return conversion;
+  Model& model = conversion.model;
+  take_final_activation(model);
+  take_biases(model.graph);
+  prune(conversion);
+  group_layers(model.graph);
+  model.graph.verify();
+  for (const auto& [text, count] : scope.noted) {
+    model.notes.push_back(fmt::format(fmt::runtime(text), count));
+  }
+  note_folded_norms(scope.file, model);
+  note_parameters(model);
+  return conversion;
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,107 @@
+#include "models/onnx/import.h"
+
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+#include "models/onnx/check.h"
+#include "models/onnx/convert.h"
+
+namespace mpsearch {
+namespace {
+
+/// A file that was opened, checked and converted.
+Conversion converted(ModelFile& file, const ImportOptions& options, bool load_weights) {
+  check_and_expand(file);
+  const InputSizes sizes = input_sizes(file, options);
+  const std::string complaint = infer_shapes(file, sizes);
+  Conversion conversion = convert(file, sizes, options, load_weights);
+  if (conversion.unsupported.empty() && !complaint.empty()) {
+    throw Error(ErrorKind::BadContent,
+                {.what = "the shapes of '" + file.path.string() + "' contradict each other",
+                 .at = file.path.string(),
+                 .why = complaint,
+                 .try_ = "export the model again, or check --input"});
+  }
+  return conversion;
+}
+
+[[noreturn]] void refuse(const ModelFile& file, const std::vector<Unsupported>& unsupported) {
+  std::int64_t nodes = 0;
+  std::string table;
+  for (const Unsupported& entry : unsupported) {
+    nodes += entry.count;
+    table += fmt::format("\n  {:<24} {:>5}  first '{}': {}", entry.op, entry.count,
+                         entry.first_node, entry.why);
+  }
+  throw Error(ErrorKind::BadContent,
+              {.what = fmt::format("{} of {} nodes use {} operators that cannot be trained", nodes,
+                                   file.proto.graph().node_size(), unsupported.size()),
+               .at = file.path.string(),
+               .why = "operator, count, first node:" + table,
+               .try_ = "mpsearch ops lists what can be trained"});
+}
+
+std::string producer_of(const onnx::ModelProto& model) {
+  return model.producer_name() + (model.producer_version().empty() ? "" : " ") +
+         model.producer_version();
+}
+
+NamedShape described(const onnx::ValueInfoProto& info) {
+  NamedShape shape{info.name(), onnx_type_name(info.type().tensor_type().elem_type()), {}};
+  for (const auto& dim : info.type().tensor_type().shape().dim()) {
+    shape.shape.push_back(dim.has_dim_value()   ? std::to_string(dim.dim_value())
+                          : dim.has_dim_param() ? dim.dim_param()
+                                                : "?");
+  }
+  return shape;
+}
+
+/// What the file says of itself, before anything is fixed or inferred.
+ModelSummary described(const ModelFile& file) {
+  const onnx::ModelProto& model = file.proto;
+  ModelSummary summary;
+  summary.ir = model.ir_version();
+  for (const onnx::OperatorSetIdProto& opset : model.opset_import()) {
+    summary.opsets[opset.domain().empty() ? "ai.onnx" : opset.domain()] = opset.version();
+  }
+  summary.producer = producer_of(model);
+  summary.nodes = model.graph().node_size();
+  for (const onnx::NodeProto& node : model.graph().node()) ++summary.nodes_by_op[node.op_type()];
+  for (const Initializer& initializer : file.initializers) {
+    if (onnx_is_float(initializer.type)) summary.parameters += elements_of(initializer.shape);
+  }
+  for (const onnx::ValueInfoProto* input : file.data_inputs())
+    summary.inputs.push_back(described(*input));
+  for (const onnx::ValueInfoProto& output : model.graph().output()) {
+    summary.outputs.push_back(described(output));
+  }
+  return summary;
+}
+
+}  // namespace
+
+Model import_model(const std::filesystem::path& path, const ImportOptions& options) {
+  ModelFile file = open_model(path);
+  Conversion conversion = converted(file, options, true);
+  if (!conversion.unsupported.empty()) refuse(file, conversion.unsupported);
+  conversion.model.name = path.filename().string();
+  conversion.model.sha256 = sha256_of(file);
+  return std::move(conversion.model);
+}
+
+ModelSummary summarize_model(const std::filesystem::path& path, const ImportOptions& options) {
+  ModelFile file = open_model(path);
+  ModelSummary summary = described(file);
+  const Conversion conversion = converted(file, options, false);
+  summary.unsupported = conversion.unsupported;
+  summary.supported = conversion.unsupported.empty();
+  summary.notes = conversion.model.notes;
+  for (const Value& value : conversion.model.graph.values) {
+    if (summary.supported && value.kind == ValueKind::Parameter) {
+      summary.trainable_parameters += value.type.elements();
+    }
+  }
+  return summary;
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/error.h"
+#include "models/onnx/op_map.h"
+#include "models/onnx/shape_rules.h"
+
+namespace mpsearch {
+
+NodeCall::NodeCall(Scope& import_scope, const onnx::NodeProto& onnx_node, int index)
+    : node(onnx_node),
+      opset(import_scope.opset),
+      scope(import_scope),
+      index_(index),
+      name_(node_label(onnx_node, index)) {}
+
+bool NodeCall::has(std::size_t input) const {
+  return input < inputs() && !node.input(static_cast<int>(input)).empty();
+}
+
+const Symbol& NodeCall::symbol(std::size_t input) const {
+  require(has(input), ErrorKind::BadContent, "input " + std::to_string(input) + " is missing");
+  const Symbol& known = scope.symbol(node.input(static_cast<int>(input)));
+  if (known.unknown) throw Refusal{};
+  return known;
+}
+
+const Shape& NodeCall::shape(std::size_t input) const { return symbol(input).shape; }
+
+ValueId NodeCall::data(std::size_t input) {
+  symbol(input);
+  return scope.value(node.input(static_cast<int>(input)), false);
+}
+
+ValueId NodeCall::weight(std::size_t input) {
+  symbol(input);
+  return scope.value(node.input(static_cast<int>(input)), true);
+}
+
+ValueId NodeCall::state(std::size_t input) {
+  symbol(input);
+  return scope.state(node.input(static_cast<int>(input)));
+}
+
+/// An initializer trains as an operand (a bias, a learned scale or position) unless it is a scalar,
+/// holds infinities (a mask), or only prepares the model's input.
+ValueId NodeCall::operand(std::size_t input) {
+  const Symbol& known = symbol(input);
+  if (!known.at_import()) return data(input);
+  const std::string& name = node.input(static_cast<int>(input));
+  std::string root = name;
+  while (scope.symbol(root).mover != nullptr) root = scope.symbol(root).mover->input(0);
+  if (scope.roles.mark(root) == TrainingRoles::Mark::Parameter) return weight(input);
+  if (!scope.is_weight(name)) return data(input);
+  const std::size_t other = 1 - input;
+  const Symbol& beside = symbol(other);
+  const bool prepares = !beside.at_import() && !scope.learned(beside.value);
+  const HostTensor& elements = scope.constant(root);
+  const bool finite = std::all_of(elements.reals.begin(), elements.reals.end(),
+                                  [](double value) { return std::isfinite(value); });
+  return prepares || !finite ? data(input) : weight(input);
+}
+
+const HostTensor& NodeCall::constant(std::size_t input) {
+  if (!symbol(input).at_import()) {
+    refuse("its input '" + node.input(static_cast<int>(input)) + "' depends on the data");
+  }
+  return scope.constant(node.input(static_cast<int>(input)));
+}
+
+double NodeCall::scalar(std::size_t input) {
+  const HostTensor& value = constant(input);
+  require(value.size() == 1, ErrorKind::BadContent,
+          "input " + std::to_string(input) + " has shape " + to_string(value.shape) +
+              ", expected one element");
+  return value.number(0);
+}
+
+bool NodeCall::is_zero(std::size_t input) const {
+  const Symbol& known = symbol(input);
+  if (known.constant == nullptr || known.initializer != nullptr || known.mover != nullptr)
+    return false;
+  const std::vector<double>& values = known.constant->reals;
+  return std::all_of(values.begin(), values.end(), [](double value) { return value == 0; });
+}
+
+Shape NodeCall::integers(std::string_view name, int since, std::size_t index) {
+  if (opset < since) return integers_of(node, name);
+  return has(index) ? constant(index).integers : Shape{};
+}
+
+ValueId NodeCall::emit(std::string_view op, std::vector<ValueId> inputs, Attributes attributes,
+                       std::string_view suffix) {
+  std::string name = name_;
+  if (named_) name += "." + std::string(suffix.empty() ? op : suffix);
+  if (suffix.empty()) named_ = true;
+  if (!suffix.empty() && !named_) name += "." + std::string(suffix);
+  return scope.emit(name, op, std::move(inputs), std::move(attributes), index_);
+}
+
+ValueId NodeCall::view(ValueId value, const Shape& shape, std::string_view suffix) {
+  if (scope.model.graph.value(value).type.shape == shape) return value;
+  return emit("Reshape", {value}, {{"shape", shape}}, suffix);
+}
+
+Shape NodeCall::literal_target(const Shape& from, const Shape& target, bool expand) {
+  const bool allow_zero = integer_of(node, "allowzero", 0) != 0;
+  const auto plain = [&] {
+    return expand ? broadcast(from, target) : mpsearch::reshaped(from, target, allow_zero);
+  };
+  const std::string& key = node.output(0);
+  if (scope.written == nullptr) {
+    const Shape result = plain();
+    scope.literals[key] = {from, target, result};
+    return result;
+  }
+  const auto found = scope.written->find(key);
+  if (found == scope.written->end() || found->second.target != target) return plain();
+  const LiteralShape& before = found->second;
+  if (before.from == from || target.empty() || before.result.empty()) return plain();
+  const std::int64_t batch = scope.model.batch;
+  Shape scaled = before.result;
+  const bool leads = scaled[0] == scope.written_batch && !before.from.empty() &&
+                     before.from[0] == scope.written_batch;
+  const bool open = std::find(target.begin(), target.end(), -1) != target.end();
+  if ((!leads && (open || expand)) || scaled[0] * batch % scope.written_batch != 0) return plain();
+  scaled[0] = scaled[0] * batch / scope.written_batch;
+  return expand ? broadcast(from, scaled) : mpsearch::reshaped(from, scaled, true);
+}
+
+void NodeCall::result(int output, ValueId value) {
+  if (output >= node.output_size() || node.output(output).empty()) return;
+  scope.define_value(node.output(output), value,
+                     onnx_type_of(scope.model.graph.value(value).type.form.dtype));
+}
+
+void NodeCall::alias(std::size_t index) {
+  const Symbol& same = symbol(index);
+  if (same.at_import()) {
+    scope.define_value(node.output(0), weight(index), same.type);
+  } else {
+    scope.define(node.output(0), Symbol(same));
+  }
+}
+
+bool NodeCall::uses_output(int output) const {
+  if (output >= node.output_size() || node.output(output).empty()) return false;
+  const Symbol* known = scope.find(node.output(output));
+  return known != nullptr && known->unknown;  // convert.cpp declares what is used
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,133 @@
+// Convolution, pooling and batch normalization.
+#include <algorithm>
+
+#include "kernels/error.h"
+#include "models/onnx/op_map.h"
+#include "models/onnx/shape_rules.h"
+
+namespace mpsearch {
+namespace {
+
+using Int = std::int64_t;
+
+Shape or_ones(Shape values, std::size_t count) {
+  return values.empty() ? Shape(count, 1) : std::move(values);
+}
+
+/// begin..., end... of a window over `x`, auto_pad resolved. SAME pads so that every stride starts
+/// a window (ceil(size / stride) of them); UPPER puts an odd element at the end.
+Shape pads_of(const NodeCall& call, const Shape& x, const Shape& kernel, const Shape& strides,
+              const Shape& dilations) {
+  const std::string mode = text_of(call.node, "auto_pad", "NOTSET");
+  const std::size_t rank = kernel.size();
+  if (mode == "VALID") return Shape(2 * rank, 0);
+  if (mode == "NOTSET") {
+    Shape pads = integers_of(call.node, "pads");
+    return pads.empty() ? Shape(2 * rank, 0) : pads;
+  }
+  require(mode == "SAME_UPPER" || mode == "SAME_LOWER", ErrorKind::BadContent,
+          "auto_pad is '" + mode + "'");
+  require(x.size() == rank + 2 && strides.size() == rank && dilations.size() == rank,
+          ErrorKind::BadContent, "strides or dilations do not fit " + to_string(x));
+  Shape pads(2 * rank, 0);
+  for (std::size_t i = 0; i < rank; ++i) {
+    require(strides[i] > 0, ErrorKind::BadContent, "a stride is not positive");
+    const Int windows = (x[i + 2] + strides[i] - 1) / strides[i];
+    const Int reach = (kernel[i] - 1) * dilations[i] + 1;
+    const Int all = std::max<Int>(0, (windows - 1) * strides[i] + reach - x[i + 2]);
+    const Int small = all / 2;
+    pads[i] = mode == "SAME_UPPER" ? small : all - small;
+    pads[i + rank] = all - pads[i];
+  }
+  return pads;
+}
+
+void require_image(const NodeCall& call, const char* what) {
+  if (call.rank(0) != 4) {
+    call.refuse(std::string("only ") + what + " of 4-dimensional tensors (images), got " +
+                to_string(call.shape(0)));
+  }
+}
+
+void convolution(NodeCall& call) {
+  require_image(call, "convolutions");
+  const Shape w = call.shape(1);
+  require(w.size() == call.rank(0), ErrorKind::BadContent,
+          "weights of shape " + to_string(w) + " for data of shape " + to_string(call.shape(0)));
+  const Shape kernel(w.begin() + 2, w.end());
+  const Shape strides = or_ones(integers_of(call.node, "strides"), kernel.size());
+  const Shape dilations = or_ones(integers_of(call.node, "dilations"), kernel.size());
+  std::vector<ValueId> inputs{call.data(0), call.weight(1)};
+  if (call.has(2) && !call.is_zero(2)) inputs.push_back(call.weight(2));
+  call.result(call.emit("Conv", inputs,
+                        {{"strides", strides},
+                         {"dilations", dilations},
+                         {"pads", pads_of(call, call.shape(0), kernel, strides, dilations)},
+                         {"group", integer_of(call.node, "group", 1)}}));
+}
+
+Attributes window_attributes(const NodeCall& call, bool dilated) {
+  const Shape kernel = integers_of(call.node, "kernel_shape");
+  const Shape strides = or_ones(integers_of(call.node, "strides"), kernel.size());
+  const Shape dilations = or_ones(integers_of(call.node, "dilations"), kernel.size());
+  Attributes attributes{{"kernel_shape", kernel},
+                        {"strides", strides},
+                        {"pads", pads_of(call, call.shape(0), kernel, strides, dilations)},
+                        {"ceil_mode", integer_of(call.node, "ceil_mode", 0)}};
+  if (dilated) attributes.set("dilations", dilations);
+  return attributes;
+}
+
+void max_pool(NodeCall& call) {
+  require_image(call, "pools");
+  if (call.uses_output(1)) call.refuse("its indices are used");
+  call.result(call.emit("MaxPool", {call.data(0)}, window_attributes(call, true)));
+}
+
+void average_pool(NodeCall& call) {
+  require_image(call, "pools");
+  const Shape dilations = integers_of(call.node, "dilations");
+  if (std::any_of(dilations.begin(), dilations.end(), [](Int d) { return d != 1; })) {
+    call.refuse("a dilated average");
+  }
+  Attributes attributes = window_attributes(call, false);
+  attributes.set("count_include_pad", integer_of(call.node, "count_include_pad", 0));
+  call.result(call.emit("AveragePool", {call.data(0)}, attributes));
+}
+
+void global_average_pool(NodeCall& call) {
+  call.result(call.emit("GlobalAveragePool", {call.data(0)}));
+}
+
+/// Trains with batch statistics, whatever mode the file was exported in.
+void batch_normalization(NodeCall& call) {
+  if (call.opset < 9 && integer_of(call.node, "spatial", 1) == 0) {
+    call.refuse("statistics for each element (spatial = 0)");
+  }
+  for (int output = 1; output < call.node.output_size(); ++output) {
+    if (call.uses_output(output)) call.refuse("its statistics are used");
+  }
+  const std::vector<ValueId> inputs{call.data(0), call.weight(1), call.weight(2)};
+  call.result(call.emit("BatchNormalization", inputs,
+                        {{"epsilon", number_of(call.node, "epsilon", 1e-5)}}));
+  call.scope.model.running_statistics.push_back(
+      {.node = static_cast<NodeId>(call.scope.model.graph.nodes.size()) - 1,
+       .mean = call.state(3),
+       .variance = call.state(4),
+       .momentum = number_of(call.node, "momentum", 0.9)});
+  ++call.scope.noted["{} BatchNormalization nodes train with the statistics of the batch"];
+}
+
+}  // namespace
+
+std::vector<OpRow> convolution_rows() {
+  return {
+      {"Conv", 1, convolution},
+      {"MaxPool", 1, max_pool},
+      {"AveragePool", 1, average_pool},
+      {"GlobalAveragePool", 1, global_average_pool},
+      {"BatchNormalization", 1, batch_normalization},
+  };
+}
+
+}  // namespace mpsearch

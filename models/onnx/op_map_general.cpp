@@ -1,0 +1,192 @@
+// Matrix products, element-wise operators, softmax, reductions, dropout.
+#include <algorithm>
+#include <limits>
+
+#include "kernels/error.h"
+#include "models/onnx/op_map.h"
+#include "models/onnx/shape_rules.h"
+
+namespace mpsearch {
+namespace {
+
+using Int = std::int64_t;
+
+/// Whether the product's operand is a weight behind a transposition of its last two dimensions,
+/// which the product itself can make.
+const onnx::NodeProto* transposition(const NodeCall& call, std::size_t input) {
+  const onnx::NodeProto* mover = call.symbol(input).mover;
+  if (mover == nullptr || mover->op_type() != "Transpose") return nullptr;
+  const Shape perm = integers_of(*mover, "perm");
+  const auto rank = static_cast<Int>(call.rank(input));
+  for (Int i = 0; i < rank; ++i) {
+    const Int swapped = i >= rank - 2 ? 2 * rank - 3 - i : i;
+    if (perm.empty() ? rank != 2 : perm[static_cast<std::size_t>(i)] != swapped) return nullptr;
+  }
+  return rank >= 2 ? mover : nullptr;
+}
+
+ValueId product_operand(NodeCall& call, std::size_t input, Int& transposed) {
+  const onnx::NodeProto* mover = transposition(call, input);
+  if (mover == nullptr) return call.weight(input);
+  transposed = 1 - transposed;
+  return call.scope.value(mover->input(0), true);
+}
+
+void require_float(const NodeCall& call, std::size_t input) {
+  if (!onnx_is_float(call.symbol(input).type)) call.refuse("integer tensors as data");
+}
+
+void gemm(NodeCall& call) {
+  require_float(call, 0);
+  require(call.rank(0) == 2 && call.rank(1) == 2, ErrorKind::BadContent,
+          "a Gemm of other than matrices");
+  Int trans_a = integer_of(call.node, "transA", 0) != 0 ? 1 : 0;
+  Int trans_b = integer_of(call.node, "transB", 0) != 0 ? 1 : 0;
+  const double beta = number_of(call.node, "beta", 1);
+  std::vector<ValueId> inputs{product_operand(call, 0, trans_a), product_operand(call, 1, trans_b)};
+  const bool bias = call.has(2) && beta != 0 && !call.is_zero(2);
+  if (bias) inputs.push_back(call.weight(2));
+  Attributes attributes{{"transA", trans_a}, {"transB", trans_b}};
+  const double alpha = number_of(call.node, "alpha", 1);
+  if (alpha != 1) attributes.set("alpha", alpha);
+  if (bias && beta != 1) attributes.set("beta", beta);
+  call.result(call.emit("MatMul", inputs, attributes));
+}
+
+void matmul(NodeCall& call) {
+  require_float(call, 0);
+  Int trans_a = 0;
+  Int trans_b = 0;
+  const std::vector<ValueId> inputs{product_operand(call, 0, trans_a),
+                                    product_operand(call, 1, trans_b)};
+  call.result(call.emit("MatMul", inputs, {{"transA", trans_a}, {"transB", trans_b}}));
+}
+
+/// Before opset 7, b is aligned with a at `axis`, not at the end.
+ValueId aligned(NodeCall& call, ValueId b) {
+  if (call.opset >= 7 || integer_of(call.node, "broadcast", 0) == 0) return b;
+  const Shape& a = call.shape(0);
+  Shape shape = call.shape(1);
+  const Int axis =
+      integer_of(call.node, "axis", static_cast<Int>(a.size()) - static_cast<Int>(shape.size()));
+  const std::size_t wanted =
+      a.size() - static_cast<std::size_t>(axis_from_front(axis, a.size() + 1));
+  while (shape.size() < wanted) shape.push_back(1);
+  return call.view(b, shape, "aligned");
+}
+
+void elementwise(NodeCall& call) {
+  require_float(call, 0);
+  require_float(call, 1);
+  const ValueId a = call.operand(0);
+  const ValueId b = call.operand(1);
+  call.result(call.emit(call.node.op_type(), {a, aligned(call, b)}));
+}
+
+void sum(NodeCall& call) {
+  for (std::size_t i = 0; i < call.inputs(); ++i) require_float(call, i);
+  ValueId total = call.data(0);
+  for (std::size_t i = 1; i < call.inputs(); ++i) total = call.emit("Add", {total, call.data(i)});
+  if (call.inputs() == 1) return call.alias(0);
+  call.result(total);
+}
+
+void same_name(NodeCall& call) {
+  require_float(call, 0);
+  call.result(call.emit(call.node.op_type(), {call.data(0)}));
+}
+
+void clip_between(NodeCall& call, double low, double high) {
+  require_float(call, 0);
+  call.result(call.emit("Clip", {call.data(0)}, {{"min", low}, {"max", high}}));
+}
+
+constexpr double kLargest = std::numeric_limits<float>::max();
+
+void clip_attributes(NodeCall& call) {
+  clip_between(call, number_of(call.node, "min", -kLargest), number_of(call.node, "max", kLargest));
+}
+
+void clip_inputs(NodeCall& call) {
+  const double low = call.has(1) ? call.scalar(1) : -kLargest;
+  const double high = call.has(2) ? call.scalar(2) : kLargest;
+  clip_between(call, low, high);
+}
+
+/// Before opset 13 the dimensions from `axis` on are one.
+void softmax_coerced(NodeCall& call) {
+  require_float(call, 0);
+  const Shape shape = call.shape(0);
+  const Int axis = axis_from_front(integer_of(call.node, "axis", 1), shape.size());
+  const std::string& op = call.node.op_type();
+  if (axis + 1 == static_cast<Int>(shape.size())) {
+    call.result(call.emit(op, {call.data(0)}, {{"axis", axis}}));
+    return;
+  }
+  const ValueId flat = call.view(call.data(0), flattened(shape, axis), "flat");
+  call.result(call.view(call.emit(op, {flat}, {{"axis", Int{1}}}), shape, "shape"));
+}
+
+void softmax(NodeCall& call) {
+  require_float(call, 0);
+  const Int axis = axis_from_front(integer_of(call.node, "axis", -1), call.rank(0));
+  call.result(call.emit(call.node.op_type(), {call.data(0)}, {{"axis", axis}}));
+}
+
+void reduction(NodeCall& call, int axes_since) {
+  require_float(call, 0);
+  Shape axes = axes_from_front(call.integers("axes", axes_since, 1), call.rank(0));
+  if (axes.empty()) {
+    if (integer_of(call.node, "noop_with_empty_axes", 0) != 0) return call.alias(0);
+    for (std::size_t i = 0; i < call.rank(0); ++i) axes.push_back(static_cast<Int>(i));
+  }
+  if (axes.empty()) return call.alias(0);
+  call.result(call.emit(call.node.op_type(), {call.data(0)},
+                        {{"axes", axes}, {"keepdims", integer_of(call.node, "keepdims", 1)}}));
+}
+
+void reduce_mean(NodeCall& call) { reduction(call, 18); }
+void reduce_sum(NodeCall& call) { reduction(call, 13); }
+
+/// Active in training whatever mode the file was exported in.
+void dropout(NodeCall& call) {
+  require_float(call, 0);
+  if (call.uses_output(1)) call.refuse("its mask is used");
+  double ratio = number_of(call.node, "ratio", 0.5);
+  if (call.opset >= 12 && call.has(1)) ratio = call.scalar(1);
+  require(ratio >= 0 && ratio < 1, ErrorKind::BadContent,
+          "its ratio is " + std::to_string(ratio) + ", expected 0 to less than 1");
+  if (ratio == 0) return call.alias(0);
+  ++call.scope.noted["{} Dropout nodes are active in training"];
+  call.result(
+      call.emit("Dropout", {call.data(0)}, {{"ratio", ratio}, {"stream", call.scope.dropouts++}}));
+}
+
+}  // namespace
+
+std::vector<OpRow> general_rows() {
+  return {
+      {"Gemm", 1, gemm},
+      {"MatMul", 1, matmul},
+      {"Add", 1, elementwise},
+      {"Sub", 1, elementwise},
+      {"Mul", 1, elementwise},
+      {"Div", 1, elementwise},
+      {"Sum", 8, sum},
+      {"Neg", 1, same_name},
+      {"Relu", 1, same_name},
+      {"Sigmoid", 1, same_name},
+      {"Tanh", 1, same_name},
+      {"Clip", 1, clip_attributes},
+      {"Clip", 11, clip_inputs},
+      {"Softmax", 1, softmax_coerced},
+      {"Softmax", 13, softmax},
+      {"LogSoftmax", 1, softmax_coerced},
+      {"LogSoftmax", 13, softmax},
+      {"ReduceMean", 1, reduce_mean},
+      {"ReduceSum", 1, reduce_sum},
+      {"Dropout", 1, dropout},
+  };
+}
+
+}  // namespace mpsearch

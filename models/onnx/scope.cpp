@@ -1,0 +1,263 @@
+#include "models/onnx/scope.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/error.h"
+#include "kernels/nearest.h"
+#include "models/onnx/attributes.h"
+#include "models/onnx/check.h"
+#include "models/onnx/fold.h"
+
+namespace mpsearch {
+namespace {
+
+constexpr std::string_view kTorchKind = "pkg.torch.export.graph_signature.InputSpec.kind";
+
+}  // namespace
+
+bool matches_pattern(std::string_view pattern, std::string_view name) {
+  // Greedy with one way back: to the latest '*'.
+  std::size_t p = 0;
+  std::size_t n = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+TrainingRoles::TrainingRoles(const ModelFile& file, const ImportOptions& options)
+    : options_(options) {
+  for (const onnx::ValueInfoProto& info : file.proto.graph().value_info()) {
+    for (const onnx::StringStringEntryProto& entry : info.metadata_props()) {
+      if (entry.key() != kTorchKind) continue;
+      if (entry.value() == "PARAMETER") marks_[info.name()] = Mark::Parameter;
+      if (entry.value() == "BUFFER") marks_[info.name()] = Mark::Buffer;
+    }
+  }
+}
+
+TrainingRoles::Mark TrainingRoles::mark(const std::string& name) const {
+  const auto found = marks_.find(name);
+  return found == marks_.end() ? Mark::None : found->second;
+}
+
+bool TrainingRoles::trains(const std::string& name, bool by_use) const {
+  const auto any = [&](const std::vector<std::string>& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return matches_pattern(pattern, name); });
+  };
+  if (any(options_.freeze)) return false;
+  if (any(options_.train)) return true;
+  return by_use && mark(name) != Mark::Buffer;
+}
+
+void TrainingRoles::require_matches(const std::vector<std::string>& names) const {
+  const auto check = [&](const std::vector<std::string>& patterns, const std::string& flag) {
+    for (const std::string& pattern : patterns) {
+      const bool hit = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        return matches_pattern(pattern, name);
+      });
+      if (hit) continue;
+      throw Error(ErrorKind::Usage, {.what = flag + " '" + pattern + "' matches no parameter",
+                                     .at = {},
+                                     .why = did_you_mean(pattern, names),
+                                     .try_ = "mpsearch inspect shows the names"});
+    }
+  };
+  check(options_.freeze, "--freeze");
+  check(options_.train, "--train");
+}
+
+Scope::Scope(const ModelFile& model_file, const ImportOptions& options, bool load_weights)
+    : file(model_file),
+      roles(model_file, options),
+      opset(opset_of(model_file.proto)),
+      load_weights_(load_weights) {
+  for (const Initializer& initializer : file.initializers) {
+    Symbol symbol{.type = initializer.type,
+                  .shape = initializer.shape,
+                  .shaped = true,
+                  .initializer = &initializer};
+    define(initializer.name, std::move(symbol));
+    names_.insert(initializer.name);  // parameters keep their names, whatever nodes are called
+  }
+}
+
+Symbol& Scope::symbol(const std::string& name) {
+  const auto [entry, added] = symbols_.try_emplace(name);
+  if (added) entry->second.unknown = true;
+  return entry->second;
+}
+
+const Symbol* Scope::find(const std::string& name) const {
+  const auto found = symbols_.find(name);
+  return found == symbols_.end() ? nullptr : &found->second;
+}
+
+void Scope::define_constant(const std::string& name, HostTensor tensor) {
+  Symbol symbol{.type = tensor.type, .shape = tensor.shape, .shaped = true};
+  symbol.constant = std::make_shared<const HostTensor>(std::move(tensor));
+  define(name, std::move(symbol));
+}
+
+void Scope::define_value(const std::string& name, ValueId value, int type) {
+  define(
+      name,
+      {.type = type, .shape = model.graph.value(value).type.shape, .shaped = true, .value = value});
+}
+
+bool Scope::is_weight(const std::string& name) const {
+  const Symbol* symbol = find(name);
+  if (symbol == nullptr || !onnx_is_float(symbol->type)) return false;
+  if (symbol->mover != nullptr) return is_weight(symbol->mover->input(0));
+  if (symbol->initializer == nullptr) return false;
+  return elements_of(symbol->shape) > 1 || roles.mark(name) == TrainingRoles::Mark::Parameter ||
+         roles.trains(name, false);
+}
+
+const HostTensor& Scope::constant(const std::string& name) {
+  Symbol& known = symbol(name);
+  if (known.constant != nullptr) return *known.constant;
+  if (known.initializer != nullptr) {
+    known.constant = std::make_shared<const HostTensor>(host_tensor(*known.initializer));
+    return *known.constant;
+  }
+  require(known.mover != nullptr, ErrorKind::BadContent,
+          "'" + name + "' depends on the model's inputs, but must be known before the first step");
+  const HostTensor like{known.type, {}, {}, {}};
+  std::vector<const HostTensor*> inputs;
+  for (const std::string& input : known.mover->input()) {
+    const bool only_type = !inputs.empty() && known.mover->op_type() == "CastLike";
+    inputs.push_back(only_type ? &like : input.empty() ? nullptr : &constant(input));
+  }
+  known.constant = std::make_shared<const HostTensor>(fold(*known.mover, opset, inputs));
+  return *known.constant;
+}
+
+ValueId Scope::leaf(const Initializer& initializer, ValueKind kind) {
+  const auto found = leaves_.find(initializer.name);
+  if (found != leaves_.end()) {
+    Value& value = model.graph.value(found->second);
+    if (kind == ValueKind::Parameter && value.kind == ValueKind::Constant) value.kind = kind;
+    learned_[static_cast<std::size_t>(found->second)] = value.kind == ValueKind::Parameter;
+    return found->second;
+  }
+  if (onnx_is_float(initializer.type) && initializer.type != onnx::TensorProto::FLOAT) {
+    ++noted["{} tensors of type " + onnx_type_name(initializer.type) + " become F32 masters"];
+  }
+  Value value;
+  value.name = initializer.name;
+  value.type = stored_type(initializer.type, initializer.shape);
+  value.kind = kind;
+  if (load_weights_) value.data = std::make_shared<const Bytes>(stored_bytes(initializer));
+  const ValueId id = model.graph.add_value(std::move(value));
+  leaves_[initializer.name] = id;
+  learned_.resize(model.graph.values.size());
+  learned_[static_cast<std::size_t>(id)] = kind == ValueKind::Parameter;
+  return id;
+}
+
+ValueId Scope::folded(const std::string& name) {
+  const auto found = folded_.find(name);
+  if (found != folded_.end()) return found->second;
+  const HostTensor& tensor = constant(name);
+  Value value;
+  value.name = unique_name(name);
+  value.type = stored_type(tensor.type, tensor.shape);
+  value.kind = ValueKind::Constant;
+  value.data = std::make_shared<const Bytes>(stored_bytes(tensor));
+  const ValueId id = model.graph.add_value(std::move(value));
+  learned_.resize(model.graph.values.size());
+  return folded_[name] = id;
+}
+
+ValueId Scope::value(const std::string& name, bool train) {
+  const Symbol known = symbol(name);
+  if (known.value != kNone) return known.value;
+  require(known.at_import(), ErrorKind::Internal, "nothing is known of '" + name + "'");
+  if (known.mover != nullptr) {
+    std::string root = name;
+    while (symbol(root).mover != nullptr) root = symbol(root).mover->input(0);
+    return roles.trains(root, train) ? moved(name) : folded(name);
+  }
+  if (known.initializer == nullptr) return folded(name);
+  const bool parameter = onnx_is_float(known.type) && roles.trains(name, train);
+  return leaf(*known.initializer, parameter ? ValueKind::Parameter : ValueKind::Constant);
+}
+
+/// The nodes between a parameter and its use, added once.
+ValueId Scope::moved(const std::string& name) {
+  const Symbol known = symbol(name);
+  const onnx::NodeProto& node = *known.mover;
+  const ValueId from = value(node.input(0), true);
+  const std::string label = node.name().empty() ? name : node.name();
+  ValueId to = from;
+  if (node.op_type() == "Transpose") {
+    Shape perm = integers_of(node, "perm");
+    const std::size_t rank = known.shape.size();
+    for (std::size_t i = 0; perm.size() < rank; ++i) {
+      perm.push_back(static_cast<std::int64_t>(rank - 1 - i));
+    }
+    to = emit(label, "Transpose", {from}, {{"perm", perm}}, kNone);
+  } else if (node.op_type() == "Expand") {
+    to = emit(label, "BroadcastTo", {from}, {{"shape", known.shape}}, kNone);
+  } else if (known.shape != model.graph.value(from).type.shape) {
+    to = emit(label, "Reshape", {from}, {{"shape", known.shape}}, kNone);
+  }
+  symbol(name).value = to;
+  return to;
+}
+
+ValueId Scope::state(const std::string& name) {
+  const Symbol known = symbol(name);
+  if (known.initializer != nullptr && known.mover == nullptr) {
+    const ValueId id = leaf(*known.initializer, ValueKind::State);
+    model.graph.value(id).kind = ValueKind::State;
+    return id;
+  }
+  const ValueId id = folded(name);
+  model.graph.value(id).kind = ValueKind::State;
+  return id;
+}
+
+bool Scope::learned(ValueId value) const {
+  const auto index = static_cast<std::size_t>(value);
+  return index < learned_.size() && learned_[index];
+}
+
+ValueId Scope::emit(const std::string& name, std::string_view op, std::vector<ValueId> inputs,
+                    Attributes attributes, int node_index) {
+  bool any = false;
+  for (const ValueId input : inputs) any = any || learned(input);
+  const NodeId id =
+      model.graph.add_node(unique_name(name), op, std::move(inputs), std::move(attributes));
+  origin.resize(model.graph.nodes.size(), kNone);
+  origin[static_cast<std::size_t>(id)] = node_index;
+  const ValueId output = model.graph.node(id).outputs[0];
+  learned_.resize(model.graph.values.size());
+  learned_[static_cast<std::size_t>(output)] = any;
+  return output;
+}
+
+std::string Scope::unique_name(const std::string& wish) {
+  std::string name = wish;
+  for (int i = 2; !names_.insert(name).second; ++i) name = wish + "#" + std::to_string(i);
+  return name;
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,120 @@
+// What the import knows of every name in the file, and the graph that grows from it. Internal to
+// models/onnx: convert.cpp walks the nodes, op_map.cpp adds canonical ones.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "models/model.h"
+#include "models/onnx/host_tensor.h"
+#include "models/onnx/import.h"
+
+namespace mpsearch {
+
+/// What a name stands for: a value of the graph, a constant, an initializer that nobody has used
+/// yet, or one seen through a node that only moves it. Known by shape alone where none of these.
+struct Symbol {
+  int type = 0;  // TensorProto::DataType
+  Shape shape = {};
+  bool shaped = false;  // whether `shape` is known
+  ValueId value = kNone;
+  std::shared_ptr<const HostTensor> constant = nullptr;
+  const Initializer* initializer = nullptr;
+  const onnx::NodeProto* mover = nullptr;  // Transpose, Reshape, ... of a weight
+  bool unknown = false;                    // a result of what is not supported
+
+  bool at_import() const {
+    return constant != nullptr || initializer != nullptr || mover != nullptr;
+  }
+};
+
+/// How a Reshape or Expand with a literal shape came out at the batch that the file was written
+/// for.
+struct LiteralShape {
+  Shape from;
+  Shape target;
+  Shape result;
+};
+using LiteralShapes = std::map<std::string, LiteralShape>;  // by output name
+
+/// --freeze and --train, and which initializers a file itself marks.
+class TrainingRoles {
+ public:
+  TrainingRoles(const ModelFile& file, const ImportOptions& options);
+
+  enum class Mark { None, Parameter, Buffer };
+  Mark mark(const std::string& name) const;
+
+  /// Whether an initializer trains, that its use would (or would not) train.
+  bool trains(const std::string& name, bool by_use) const;
+
+  /// Throws Usage where a pattern matches none of `names`.
+  void require_matches(const std::vector<std::string>& names) const;
+
+ private:
+  const ImportOptions& options_;
+  std::unordered_map<std::string, Mark> marks_;
+};
+
+/// Whether `name` matches `pattern`: '*' stands for any characters, '?' for one.
+bool matches_pattern(std::string_view pattern, std::string_view name);
+
+class Scope {
+ public:
+  Scope(const ModelFile& file, const ImportOptions& options, bool load_weights);
+
+  const ModelFile& file;
+  TrainingRoles roles;
+  int opset;
+  Model model;
+  std::vector<int> origin;                 // node of model.graph -> node of the file, by index
+  LiteralShapes literals;                  // recorded in this walk
+  const LiteralShapes* written = nullptr;  // those at the file's own batch, where that is rewritten
+  std::int64_t written_batch = 0;
+  std::int64_t dropouts = 0;
+  std::map<std::string, std::int64_t> noted;  // notes that count: text with {} for the number
+
+  Symbol& symbol(const std::string& name);  // created as unknown where there is none
+  const Symbol* find(const std::string& name) const;
+  void define(const std::string& name, Symbol symbol) { symbols_[name] = std::move(symbol); }
+  void define_constant(const std::string& name, HostTensor tensor);
+  void define_value(const std::string& name, ValueId value, int type);
+
+  /// A float initializer that training may change: more than one element, or marked by the file.
+  bool is_weight(const std::string& name) const;
+
+  /// The value of a name that depends on no input.
+  const HostTensor& constant(const std::string& name);
+
+  /// The name as a value of the graph. An initializer becomes a Parameter where `train` and nothing
+  /// speaks against it, else a Constant.
+  ValueId value(const std::string& name, bool train);
+  /// An initializer as State: running statistics.
+  ValueId state(const std::string& name);
+
+  /// Whether a value depends on a parameter.
+  bool learned(ValueId value) const;
+
+  ValueId emit(const std::string& name, std::string_view op, std::vector<ValueId> inputs,
+               Attributes attributes, int node_index);
+
+  std::string unique_name(const std::string& wish);
+
+ private:
+  ValueId leaf(const Initializer& initializer, ValueKind kind);
+  ValueId folded(const std::string& name);
+  ValueId moved(const std::string& name);
+
+  bool load_weights_;
+  std::unordered_map<std::string, Symbol> symbols_;
+  std::unordered_map<std::string, ValueId> leaves_;
+  std::unordered_map<std::string, ValueId> folded_;
+  std::unordered_set<std::string> names_;
+  std::vector<bool> learned_;
+};
+
+}  // namespace mpsearch

@@ -1,0 +1,28 @@
+// Shape rules that folding and the op map share. Each throws BadContent with got and expected; the
+// caller adds the node. Internal to models/onnx.
+#pragma once
+
+#include "kernels/tensor.h"
+
+namespace mpsearch {
+
+/// `axis` counted from the front of a tensor of `rank` dimensions.
+std::int64_t axis_from_front(std::int64_t axis, std::size_t rank);
+
+/// Axes counted from the front and sorted. Throws for one that occurs twice.
+Shape axes_from_front(const Shape& axes, std::size_t rank);
+
+/// Target of a Reshape with its 0 and -1 resolved.
+Shape reshaped(const Shape& from, const Shape& target, bool allow_zero);
+
+Shape squeezed(const Shape& from, const Shape& axes);  // no axes: every dimension of 1
+Shape unsqueezed(const Shape& from, const Shape& axes);
+Shape flattened(const Shape& from, std::int64_t axis);  // two dimensions
+
+/// By numpy's rules.
+Shape broadcast(const Shape& a, const Shape& b);
+
+/// The shape without `axes` (with 1 in their place where `keep`).
+Shape reduced(const Shape& from, const Shape& axes, bool keep);
+
+}  // namespace mpsearch
