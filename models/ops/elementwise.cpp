@@ -59,60 +59,96 @@ void sum2_gradient(GradientBuilder& builder, const Node& node) {
   for (const ValueId input : node.inputs) builder.add(input, first_gradient(builder, node));
 }
 
-std::vector<OpSample> with(const Attributes& attributes, std::size_t inputs = 1) {
+/// What backward reads of forward: a mask that the op then gives as second output, or a value.
+enum class Saved : std::uint8_t { Mask, Input, Output };
+
+/// The range that samples are drawn from.
+enum class Domain : std::uint8_t { Near, Wide, Positive };
+
+/// Samples of an op with `inputs` inputs of one shape.
+std::vector<OpSample> samples_of(const Attributes& attributes, Domain domain, std::size_t inputs) {
   std::vector<OpSample> samples;
   for (const Shape& shape : {Shape{2, 3, 4, 5}, Shape{67}, Shape{}, Shape{3, 40, 9, 8}}) {
-    const std::string name =
-        "rank" + std::to_string(shape.size()) + "_" + std::to_string(elements_of(shape));
-    samples.push_back({name, attributes, Types(inputs, f32(shape))});
+    OpSample sample{
+        .name = "rank" + std::to_string(shape.size()) + "_" + std::to_string(elements_of(shape)),
+        .attributes = attributes,
+        .inputs = Types(inputs, f32(shape))};
+    if (domain == Domain::Wide) sample.low = -6, sample.high = 6;
+    if (domain == Domain::Positive) sample.low = 0.25, sample.high = 4;
+    samples.push_back(std::move(sample));
   }
   return samples;
 }
 
-std::vector<OpSample> any_samples() { return with({}); }
-std::vector<OpSample> pair_samples() { return with({}, 2); }
-
-std::vector<OpSample> masked_pairs(const Attributes& attributes) {
-  std::vector<OpSample> samples = with(attributes, 2);
-  for (OpSample& sample : samples) sample.inputs[1].form.dtype = DType::BIT;
-  return samples;
+template <auto Given, Domain Where, Saved Kind>
+std::vector<OpSample> samples() {
+  return samples_of(Given(), Where, 1);
 }
 
-Attributes clip_bounds() { return {{"min", -1.0}, {"max", 0.75}}; }
+template <auto Given, Domain Where, Saved Kind>
+std::vector<OpSample> grad_samples() {
+  std::vector<OpSample> list = samples_of(Given(), Where, 2);
+  for (OpSample& sample : list) {
+    if (Kind == Saved::Mask) sample.inputs[1].form.dtype = DType::BIT;
+  }
+  return list;
+}
 
-enum class Saved { Input, Output };
-
-/// An element-wise function y = f(x) whose gradient NAMEGrad(dy, SAVED) needs its input or output.
-struct Smooth {
-  std::string_view name, grad;
-  Saved saved;
-  double (*flops)(const Attributes&, TypeSpan, TypeSpan);
-  double (*grad_flops)(const Attributes&, TypeSpan, TypeSpan);
-  std::vector<OpSample> (*samples)() = any_samples;
-  std::vector<OpSample> (*grad_samples)() = pair_samples;
-};
-
-/// To add one: its functor in kernels/math, a row here, and its definition in tests/support.
-constexpr Smooth kSmooth[] = {
-    {"Sigmoid", "SigmoidGrad", Saved::Output, per_input<4>, per_input<3>},
-    {"Tanh", "TanhGrad", Saved::Output, per_input<4>, per_input<3>},
-};
-
-void add_smooth(std::vector<OpDef>& ops, const Smooth& row) {
+/// Both definitions of an element-wise function y = f(x): NAME, and NAMEGrad(dy, SAVED) with the
+/// same attributes. `Attributes` gives those of the samples.
+template <Saved Kind, int Flops, auto Given, Domain Where = Domain::Near>
+void add_unary(std::vector<OpDef>& ops, std::string_view name, std::string_view grad) {
   using enum Role;
-  ops.push_back({.name = row.name,
+  constexpr bool kMask = Kind == Saved::Mask;
+  ops.push_back({.name = name,
                  .inputs = {Carrier},
+                 .outputs = kMask ? std::vector<Role>{Carrier, Own} : std::vector<Role>{Carrier},
+                 .infer = kMask ? infer_masked : infer_unary,
+                 .gradient = kMask                  ? gradient_from_mask
+                             : Kind == Saved::Input ? gradient_from_input
+                                                    : gradient_from_output,
+                 .flops = per_input<Flops>,
+                 .samples = samples<Given, Where, Kind>});
+  ops.push_back({.name = grad,
+                 .inputs = {Carrier, kMask ? Own : Carrier},
                  .outputs = {Carrier},
-                 .infer = infer_unary,
-                 .gradient = row.saved == Saved::Input ? gradient_from_input : gradient_from_output,
-                 .flops = row.flops,
-                 .samples = row.samples});
-  ops.push_back({.name = row.grad,
-                 .inputs = {Carrier, Carrier},
-                 .outputs = {Carrier},
-                 .infer = infer_pair,
-                 .flops = row.grad_flops,
-                 .samples = row.grad_samples});
+                 .infer = kMask ? infer_masked_grad : infer_pair,
+                 .flops = per_input<Flops>,
+                 .samples = grad_samples<Given, Where, Kind>});
+}
+
+Attributes none() { return {}; }
+
+/// To add one: its functor in kernels/math, a row here, its definition in tests/support.
+void add_unary_ops(std::vector<OpDef>& ops) {
+  using enum Saved;
+  using enum Domain;
+  constexpr auto kBounds = [] { return Attributes{{"min", -1.0}, {"max", 0.75}}; };
+  constexpr auto kAlpha = [] { return Attributes{{"alpha", 0.3}}; };
+  constexpr auto kLine = [] { return Attributes{{"alpha", 0.3}, {"beta", 0.4}}; };
+  constexpr auto kAlphaGamma = [] { return Attributes{{"alpha", 1.5}, {"gamma", 1.1}}; };
+  add_unary<Mask, 1, none>(ops, "Relu", "ReluGrad");
+  add_unary<Mask, 2, kBounds>(ops, "Clip", "ClipGrad");
+  add_unary<Mask, 2, kAlpha>(ops, "LeakyRelu", "LeakyReluGrad");
+  add_unary<Mask, 4, kLine, Wide>(ops, "HardSigmoid", "HardSigmoidGrad");
+  add_unary<Input, 5, none, Wide>(ops, "HardSwish", "HardSwishGrad");
+  add_unary<Output, 4, none>(ops, "Sigmoid", "SigmoidGrad");
+  add_unary<Output, 4, none>(ops, "Tanh", "TanhGrad");
+  add_unary<Input, 4, kAlpha>(ops, "Elu", "EluGrad");
+  add_unary<Input, 5, kAlphaGamma>(ops, "Selu", "SeluGrad");
+  add_unary<Input, 5, none, Wide>(ops, "Softplus", "SoftplusGrad");
+  add_unary<Input, 8, none, Wide>(ops, "Gelu", "GeluGrad");
+  add_unary<Input, 10, none, Wide>(ops, "GeluTanh", "GeluTanhGrad");
+  add_unary<Input, 6, kAlpha, Wide>(ops, "Swish", "SwishGrad");
+  add_unary<Input, 8, none, Wide>(ops, "Mish", "MishGrad");
+  add_unary<Output, 1, none>(ops, "Exp", "ExpGrad");
+  add_unary<Input, 1, none, Positive>(ops, "Log", "LogGrad");
+  add_unary<Output, 1, none, Positive>(ops, "Sqrt", "SqrtGrad");
+  add_unary<Output, 1, none, Positive>(ops, "Reciprocal", "ReciprocalGrad");
+  add_unary<Input, 1, none>(ops, "Abs", "AbsGrad");
+  add_unary<Input, 1, none>(ops, "Erf", "ErfGrad");
+  add_unary<Input, 1, none, Wide>(ops, "Sin", "SinGrad");
+  add_unary<Input, 1, none, Wide>(ops, "Cos", "CosGrad");
 }
 
 }  // namespace
@@ -120,39 +156,13 @@ void add_smooth(std::vector<OpDef>& ops, const Smooth& row) {
 std::vector<OpDef> elementwise_ops() {
   using enum Role;
   std::vector<OpDef> ops{
-      {.name = "Relu",
-       .inputs = {Carrier},
-       .outputs = {Carrier, Own},
-       .infer = infer_masked,
-       .gradient = gradient_from_mask,
-       .flops = per_input<1>,
-       .samples = any_samples},
-      {.name = "ReluGrad",
-       .inputs = {Carrier, Own},
-       .outputs = {Carrier},
-       .infer = infer_masked_grad,
-       .flops = per_input<1>,
-       .samples = [] { return masked_pairs({}); }},
-      {.name = "Clip",
-       .inputs = {Carrier},
-       .outputs = {Carrier, Own},
-       .infer = infer_masked,
-       .gradient = gradient_from_mask,
-       .flops = per_input<2>,
-       .samples = [] { return with(clip_bounds()); }},
-      {.name = "ClipGrad",
-       .inputs = {Carrier, Own},
-       .outputs = {Carrier},
-       .infer = infer_masked_grad,
-       .flops = per_input<1>,
-       .samples = [] { return masked_pairs(clip_bounds()); }},
       {.name = "Neg",
        .inputs = {Carrier},
        .outputs = {Carrier},
        .infer = infer_unary,
        .gradient = gradient_by_itself,
        .flops = per_input<1>,
-       .samples = any_samples},
+       .samples = [] { return samples_of({}, Domain::Near, 1); }},
       {.name = "Scale",
        .inputs = {Carrier},
        .outputs = {Carrier},
@@ -161,7 +171,7 @@ std::vector<OpDef> elementwise_ops() {
        .flops = per_input<1>,
        .samples =
            [] {
-             return with({{"factor", -0.375}});
+             return samples_of({{"factor", -0.375}}, Domain::Near, 1);
            }},
       {.name = "Sum2",
        .inputs = {Carrier, Carrier},
@@ -169,9 +179,9 @@ std::vector<OpDef> elementwise_ops() {
        .infer = infer_pair,
        .gradient = sum2_gradient,
        .flops = per_input<1>,
-       .samples = pair_samples},
+       .samples = [] { return samples_of({}, Domain::Near, 2); }},
   };
-  for (const Smooth& row : kSmooth) add_smooth(ops, row);
+  add_unary_ops(ops);
   return ops;
 }
 

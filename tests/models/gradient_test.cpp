@@ -8,6 +8,7 @@
 #include <set>
 
 #include "kernels/error.h"
+#include "kernels/math/elementwise.h"
 #include "kernels/step_state.h"
 #include "tests/support/op_case.h"
 #include "tests/support/reference_graph.h"
@@ -182,6 +183,36 @@ std::vector<std::string_view> differentiable_ops() {
 
 INSTANTIATE_TEST_SUITE_P(Registry, GradientRule, testing::ValuesIn(differentiable_ops()),
                          [](const auto& of) { return std::string(of.param); });
+
+/// The functors of kernels/math and the rows of the registry say the same of every operator.
+TEST(Gradients, OfElementwiseOpsReadWhatTheFunctorSaves) {
+  UnaryOps::for_each([]<class F> {
+    const OpDef* op = find_op(F::kName);
+    ASSERT_NE(op, nullptr) << F::kName;
+    Graph graph;
+    Value x;
+    x.name = "x";
+    x.type = {{3}, {}};
+    x.kind = ValueKind::Parameter;
+    const ValueId id = graph.add_value(x);
+    const NodeId node = graph.add_node("op", F::kName, {id}, op->samples()[0].attributes);
+    GradientBuilder builder(graph);
+    builder.add(graph.node(node).outputs[0], id);
+    builder.run();
+    const Node& grad = graph.nodes.back();
+    const std::vector<ValueId>& outputs = graph.node(node).outputs;
+    if (F::kSaves == Saves::Nothing) {
+      EXPECT_EQ(grad.inputs.size(), 1U) << F::kName;
+      return;
+    }
+    const ValueId saved = F::kSaves == Saves::Mask    ? outputs.back()
+                          : F::kSaves == Saves::Input ? id
+                                                      : outputs[0];
+    EXPECT_EQ(grad.inputs.at(1), saved) << F::kName;
+    EXPECT_EQ(outputs.size(), F::kSaves == Saves::Mask ? 2U : 1U) << F::kName;
+    EXPECT_EQ(grad.op->name, std::string(F::kName) + "Grad");
+  });
+}
 
 /// Square of a value by one op that reads it twice: both contributions add up.
 TEST(Gradients, OfAValueThatIsReadTwiceAreSummed) {

@@ -1,6 +1,7 @@
 // Functions of one element, their gradients written out by hand, and Dropout.
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "kernels/number/philox.h"
 #include "kernels/step_state.h"
@@ -10,42 +11,30 @@
 namespace mpsearch::reference {
 namespace {
 
-/// y = F(x).
+/// y = F(x) with the call's attributes.
 template <auto F>
 std::vector<Numbers> map(const Call& call) {
   Numbers y;
-  for (const double x : call.inputs[0]) y.push_back(F(x));
+  for (const double x : call.inputs[0]) y.push_back(F(x, call));
   return {y};
 }
 
-/// y = F(a, b) for two inputs of one shape.
-template <auto F>
-std::vector<Numbers> map2(const Call& call) {
-  Numbers y;
+/// y = F(x), mask = Passes(x).
+template <auto F, auto Passes>
+std::vector<Numbers> masked(const Call& call) {
+  Numbers mask;
+  for (const double x : call.inputs[0]) mask.push_back(Passes(x, call) ? 1 : 0);
+  return {map<F>(call)[0], mask};
+}
+
+/// dx = dy Slope(saved) with the call's attributes.
+template <auto Slope>
+std::vector<Numbers> chain(const Call& call) {
+  Numbers dx;
   for (std::size_t i = 0; i < call.inputs[0].size(); ++i) {
-    y.push_back(F(call.inputs[0][i], call.inputs[1][i]));
+    dx.push_back(call.inputs[0][i] * Slope(call.inputs[1][i], call));
   }
-  return {y};
-}
-
-std::vector<Numbers> relu(const Call& call) {
-  Numbers y, mask;
-  for (const double x : call.inputs[0]) {
-    y.push_back(x > 0 ? x : 0);
-    mask.push_back(x > 0 ? 1 : 0);
-  }
-  return {y, mask};
-}
-
-std::vector<Numbers> clip(const Call& call) {
-  const double low = call.number("min", -std::numeric_limits<double>::infinity());
-  const double high = call.number("max", std::numeric_limits<double>::infinity());
-  Numbers y, mask;
-  for (const double x : call.inputs[0]) {
-    y.push_back(std::fmin(std::fmax(x, low), high));
-    mask.push_back(x >= low && x <= high ? 1 : 0);
-  }
-  return {y, mask};
+  return {dx};
 }
 
 std::vector<Numbers> scale(const Call& call) {
@@ -83,23 +72,159 @@ std::vector<Numbers> dropout_grad(const Call& call) {
   return {dx};
 }
 
-constexpr auto kProduct = [](double a, double b) { return a * b; };
+using F = double (*)(double, const Call&);
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kPi = std::numbers::pi;
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double softplus(double x) { return std::log1p(std::exp(x)); }
+double alpha(const Call& call, double otherwise) { return call.number("alpha", otherwise); }
+double gamma(const Call& call) { return call.number("gamma", 1.05070102214813232421875); }
+double low(const Call& call) { return call.number("min", -kInf); }
+double high(const Call& call) { return call.number("max", kInf); }
+double line(double x, const Call& call) { return alpha(call, 0.2) * x + call.number("beta", 0.5); }
+constexpr double kSelu = 1.67326319217681884765625;
+
+/// tanh's argument in the approximated GELU, and its slope.
+double gelu_inner(double x) { return std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x); }
+double gelu_inner_slope(double x) { return std::sqrt(2 / kPi) * (1 + 3 * 0.044715 * x * x); }
+
+// ONNX's definitions. Slopes are functions of what backward reads: mask, input or output.
+constexpr F kRelu = [](double x, const Call&) { return x > 0 ? x : 0; };
+constexpr F kPositive = [](double x, const Call&) { return x > 0 ? 1.0 : 0.0; };
+constexpr F kMask = [](double mask, const Call&) { return mask; };
+constexpr F kClip = [](double x, const Call& c) {
+  return std::fmin(std::fmax(x, low(c)), high(c));
+};
+constexpr F kWithin = [](double x, const Call& c) {
+  return x >= low(c) && x <= high(c) ? 1.0 : 0.0;
+};
+constexpr F kLeaky = [](double x, const Call& c) { return x > 0 ? x : alpha(c, 0.01) * x; };
+constexpr F kLeakySlope = [](double mask, const Call& c) { return mask > 0 ? 1 : alpha(c, 0.01); };
+constexpr F kHard = [](double x, const Call& c) { return std::fmin(std::fmax(line(x, c), 0), 1); };
+constexpr F kHardWithin = [](double x, const Call& c) {
+  return line(x, c) > 0 && line(x, c) < 1 ? 1.0 : 0.0;
+};
+constexpr F kHardSlope = [](double mask, const Call& c) { return mask * alpha(c, 0.2); };
+constexpr F kHardSwish = [](double x, const Call&) {
+  return x * std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
+};
+constexpr F kHardSwishSlope = [](double x, const Call&) {
+  return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5;
+};
+constexpr F kSigmoid = [](double x, const Call&) { return sigmoid(x); };
+constexpr F kSigmoidSlope = [](double y, const Call&) { return y * (1 - y); };
+constexpr F kTanh = [](double x, const Call&) { return std::tanh(x); };
+constexpr F kTanhSlope = [](double y, const Call&) { return 1 - y * y; };
+constexpr F kElu = [](double x, const Call& c) { return x > 0 ? x : alpha(c, 1) * std::expm1(x); };
+constexpr F kEluSlope = [](double x, const Call& c) {
+  return x > 0 ? 1 : alpha(c, 1) * std::exp(x);
+};
+constexpr F kSeluF = [](double x, const Call& c) {
+  return gamma(c) * (x > 0 ? x : alpha(c, kSelu) * std::expm1(x));
+};
+constexpr F kSeluSlope = [](double x, const Call& c) {
+  return gamma(c) * (x > 0 ? 1 : alpha(c, kSelu) * std::exp(x));
+};
+constexpr F kSoftplus = [](double x, const Call&) { return softplus(x); };
+constexpr F kSoftplusSlope = [](double x, const Call&) { return sigmoid(x); };
+constexpr F kGelu = [](double x, const Call&) { return x * (1 + std::erf(x / std::sqrt(2))) / 2; };
+constexpr F kGeluSlope = [](double x, const Call&) {
+  return (1 + std::erf(x / std::sqrt(2))) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * kPi);
+};
+constexpr F kGeluTanh = [](double x, const Call&) {
+  return x * (1 + std::tanh(gelu_inner(x))) / 2;
+};
+constexpr F kGeluTanhSlope = [](double x, const Call&) {
+  const double t = std::tanh(gelu_inner(x));
+  return (1 + t) / 2 + x * (1 - t * t) * gelu_inner_slope(x) / 2;
+};
+constexpr F kSwish = [](double x, const Call& c) { return x * sigmoid(alpha(c, 1) * x); };
+constexpr F kSwishSlope = [](double x, const Call& c) {
+  const double s = sigmoid(alpha(c, 1) * x);
+  return s + alpha(c, 1) * x * s * (1 - s);
+};
+constexpr F kMish = [](double x, const Call&) { return x * std::tanh(softplus(x)); };
+constexpr F kMishSlope = [](double x, const Call&) {
+  const double t = std::tanh(softplus(x));
+  return t + x * (1 - t * t) * sigmoid(x);
+};
+constexpr F kExp = [](double x, const Call&) { return std::exp(x); };
+constexpr F kLog = [](double x, const Call&) { return std::log(x); };
+constexpr F kSqrt = [](double x, const Call&) { return std::sqrt(x); };
+constexpr F kSqrtSlope = [](double y, const Call&) { return 1 / (2 * y); };
+constexpr F kReciprocal = [](double x, const Call&) { return 1 / x; };
+constexpr F kReciprocalSlope = [](double y, const Call&) { return -y * y; };
+constexpr F kAbs = [](double x, const Call&) { return std::fabs(x); };
+constexpr F kSign = [](double x, const Call&) { return x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0; };
+constexpr F kErf = [](double x, const Call&) { return std::erf(x); };
+constexpr F kErfSlope = [](double x, const Call&) { return 2 / std::sqrt(kPi) * std::exp(-x * x); };
+constexpr F kSin = [](double x, const Call&) { return std::sin(x); };
+constexpr F kCos = [](double x, const Call&) { return std::cos(x); };
+constexpr F kMinusSin = [](double x, const Call&) { return -std::sin(x); };
+constexpr F kNeg = [](double x, const Call&) { return -x; };
+constexpr F kItself = [](double y, const Call&) { return y; };
+
+std::vector<Numbers> sum2(const Call& call) {
+  Numbers y;
+  for (std::size_t i = 0; i < call.inputs[0].size(); ++i) {
+    y.push_back(call.inputs[0][i] + call.inputs[1][i]);
+  }
+  return {y};
+}
 
 }  // namespace
 
 std::vector<Definition> elementwise_definitions() {
   return {
-      {"Relu", relu},
-      {"ReluGrad", map2<kProduct>},
-      {"Clip", clip},
-      {"ClipGrad", map2<kProduct>},
-      {"Sigmoid", map<[](double x) { return 1 / (1 + std::exp(-x)); }>},
-      {"SigmoidGrad", map2<[](double dy, double y) { return dy * y * (1 - y); }>},
-      {"Tanh", map<[](double x) { return std::tanh(x); }>},
-      {"TanhGrad", map2<[](double dy, double y) { return dy * (1 - y * y); }>},
-      {"Neg", map<[](double x) { return -x; }>},
+      {"Relu", masked<kRelu, kPositive>},
+      {"ReluGrad", chain<kMask>},
+      {"Clip", masked<kClip, kWithin>},
+      {"ClipGrad", chain<kMask>},
+      {"LeakyRelu", masked<kLeaky, kPositive>},
+      {"LeakyReluGrad", chain<kLeakySlope>},
+      {"HardSigmoid", masked<kHard, kHardWithin>},
+      {"HardSigmoidGrad", chain<kHardSlope>},
+      {"HardSwish", map<kHardSwish>},
+      {"HardSwishGrad", chain<kHardSwishSlope>},
+      {"Sigmoid", map<kSigmoid>},
+      {"SigmoidGrad", chain<kSigmoidSlope>},
+      {"Tanh", map<kTanh>},
+      {"TanhGrad", chain<kTanhSlope>},
+      {"Elu", map<kElu>},
+      {"EluGrad", chain<kEluSlope>},
+      {"Selu", map<kSeluF>},
+      {"SeluGrad", chain<kSeluSlope>},
+      {"Softplus", map<kSoftplus>},
+      {"SoftplusGrad", chain<kSoftplusSlope>},
+      {"Gelu", map<kGelu>},
+      {"GeluGrad", chain<kGeluSlope>},
+      {"GeluTanh", map<kGeluTanh>},
+      {"GeluTanhGrad", chain<kGeluTanhSlope>},
+      {"Swish", map<kSwish>},
+      {"SwishGrad", chain<kSwishSlope>},
+      {"Mish", map<kMish>},
+      {"MishGrad", chain<kMishSlope>},
+      {"Exp", map<kExp>},
+      {"ExpGrad", chain<kItself>},
+      {"Log", map<kLog>},
+      {"LogGrad", chain<kReciprocal>},
+      {"Sqrt", map<kSqrt>},
+      {"SqrtGrad", chain<kSqrtSlope>},
+      {"Reciprocal", map<kReciprocal>},
+      {"ReciprocalGrad", chain<kReciprocalSlope>},
+      {"Abs", map<kAbs>},
+      {"AbsGrad", chain<kSign>},
+      {"Erf", map<kErf>},
+      {"ErfGrad", chain<kErfSlope>},
+      {"Sin", map<kSin>},
+      {"SinGrad", chain<kCos>},
+      {"Cos", map<kCos>},
+      {"CosGrad", chain<kMinusSin>},
+      {"Neg", map<kNeg>},
       {"Scale", scale},
-      {"Sum2", map2<[](double a, double b) { return a + b; }>},
+      {"Sum2", sum2},
       {"Dropout", dropout},
       {"DropoutGrad", dropout_grad},
   };
