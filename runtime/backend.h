@@ -9,23 +9,15 @@
 #include <vector>
 
 #include "kernels/kernel.h"
+#include "models/stored/identity.h"
 
 namespace mpsearch {
-
-/// What figures and cached profiles depend on.
-struct DeviceIdentity {
-  std::string backend;    // "cpu"
-  std::string name;       // the processor's brand
-  std::string level;      // instruction-set level in use: "x86-64-v4"
-  std::string libraries;  // "oneDNN 2.6.3, oneTBB 2021.8"
-  int threads = 1;
-  bool operator==(const DeviceIdentity&) const = default;
-};
 
 class Backend {
  public:
   virtual ~Backend() = default;
 
+  /// What figures and cached profiles depend on; the instruction-set level is among the libraries.
   virtual DeviceIdentity identity() const = 0;
 
   /// Every way to compute the call here, best guess first; empty where unsupported. Pure.

@@ -1,0 +1,15 @@
+// Small models built by hand, for tests of everything between import and kernels.
+#pragma once
+
+#include "models/model.h"
+
+namespace mpsearch::testing {
+
+/// conv-bn-relu, a residual block of two convolutions, max pooling, two linear layers, 5 classes.
+/// Input [batch, 3, 8, 8]. Parameters are pseudo-random.
+Model residual_net(std::int64_t batch);
+
+/// Linear-relu-linear on [batch, 12], `classes` outputs.
+Model mlp_net(std::int64_t batch, std::int64_t classes);
+
+}  // namespace mpsearch::testing
