@@ -1,0 +1,107 @@
+#include "search/confirm.h"
+
+#include <algorithm>
+#include <set>
+
+#include "runtime/prepared.h"
+#include "search/solver/check.h"
+
+namespace mpsearch {
+namespace {
+
+constexpr int kMostCuts = 20;
+
+/// The picks of all layers that hold bytes at the choice's highest event.
+std::vector<Pick> combination_at_peak(const Problem& problem, const std::vector<int>& choice) {
+  const Evaluation evaluation = evaluate(problem, choice);
+  const int event = evaluation.peak_event;
+  const auto covers = [&](const ByteInterval& live) {
+    return live.first <= event && event <= live.last && live.bytes != 0;
+  };
+  std::set<int> tensors;
+  for (const LiveCopy& copy : evaluation.copies) {
+    if (covers(copy.live)) tensors.insert(copy.tensor);
+  }
+  std::vector<Pick> picks;
+  for (std::size_t i = 0; i < problem.layers.size(); ++i) {
+    const ProblemLayer& layer = problem.layers[i];
+    if (layer.options.size() < 2) continue;
+    const ProblemOption& option = layer.options[static_cast<std::size_t>(choice[i])];
+    const auto touches = [&](const TensorAccess& access) {
+      return tensors.contains(access.tensor);
+    };
+    if (std::ranges::any_of(option.bytes, covers) || std::ranges::any_of(option.writes, touches) ||
+        std::ranges::any_of(option.reads, touches)) {
+      picks.push_back({static_cast<int>(i), choice[i]});
+    }
+  }
+  return picks;
+}
+
+}  // namespace
+
+std::int64_t arena_of(const Profiled& profiled, const PlanRequest& request,
+                      std::span<const Precision> precision, const Backend& backend) {
+  const Prepared prepared =
+      prepare(profiled.model, scaled_options(request.training, request.loss_scale, precision),
+              precision, [&](const KernelCall& call) {
+                return choose_kernel(backend, profiled.speed.kernels, call);
+              });
+  return prepared.peak;
+}
+
+Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
+                          const PlanRequest& request, const Backend& backend) {
+  SolveOptions options = request.solve;
+  Confirmed confirmed;
+  bool cut = false;
+  double bound = 0;
+  for (int tries = 0; tries <= kMostCuts; ++tries) {
+    confirmed.solution = solve(problem, options);
+    if (!cut) bound = confirmed.solution.bound;
+    if (confirmed.solution.choice.empty()) return confirmed;
+    confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
+    confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
+    if (confirmed.peak_bytes <= problem.limits.bytes) {
+      if (cut) {
+        // What was cut off might have been better: the first bound is the one that holds.
+        Solution& solution = confirmed.solution;
+        solution.bound = bound;
+        if (solution.objective > bound) solution.status = SolveStatus::Feasible;
+        solution.gap = solution.objective == 0
+                           ? 0
+                           : (solution.objective - bound) / std::abs(solution.objective);
+      }
+      return confirmed;
+    }
+    std::vector<Pick> picks = combination_at_peak(problem, confirmed.solution.choice);
+    if (picks.empty()) break;
+    options.forbidden.push_back(std::move(picks));
+    cut = true;
+  }
+  confirmed.solution.status = SolveStatus::Unknown;
+  confirmed.solution.choice.clear();
+  return confirmed;
+}
+
+Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,
+                          const PlanRequest& request, const Backend& backend) {
+  const LeastBudget least = least_budget(problem, request.solve);
+  Confirmed best;
+  best.solution.status = least.status;
+  if (least.choice.empty()) return best;
+  best.solution.choice = least.choice;
+  best.precision = profiled.built.precision_of(least.choice);
+  best.peak_bytes = arena_of(profiled, request, best.precision, backend);
+  // Padding may have put the arena above the live bytes: look for a choice that packs better.
+  while (best.peak_bytes > least.bytes) {
+    Problem tighter = problem;
+    tighter.limits.bytes = best.peak_bytes - 1;
+    Confirmed found = solve_confirmed(profiled, tighter, request, backend);
+    if (found.solution.choice.empty()) break;
+    best = std::move(found);
+  }
+  return best;
+}
+
+}  // namespace mpsearch

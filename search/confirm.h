@@ -1,0 +1,28 @@
+// Confirmation: the solver's answer against the real memory plan. Used by the planner alone.
+#pragma once
+
+#include "search/planner.h"
+
+namespace mpsearch {
+
+struct Confirmed {
+  Solution solution;
+  std::vector<Precision> precision;
+  std::int64_t peak_bytes = 0;  // of the arena
+};
+
+/// Arena of a choice, training and evaluation.
+std::int64_t arena_of(const Profiled& profiled, const PlanRequest& request,
+                      std::span<const Precision> precision, const Backend& backend);
+
+/// Best solution whose arena is within `problem.limits.bytes`: combinations whose arena is not are
+/// cut off, a few times. Status Infeasible or Unknown where none was found.
+Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
+                          const PlanRequest& request, const Backend& backend);
+
+/// Least arena of any plan: the solver's least budget, confirmed. Its solution is the plan that
+/// reaches it.
+Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,
+                          const PlanRequest& request, const Backend& backend);
+
+}  // namespace mpsearch

@@ -1,0 +1,116 @@
+#include "search/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "search/solver/check.h"
+
+namespace mpsearch {
+namespace {
+
+/// The choice with one layer changed.
+struct Swap {
+  Precision precision = Precision::FP32;
+  double delta = 0;         // of the objective
+  double other_delta = 0;   // of the other of (sensitivity, ms)
+  std::int64_t over = 0;    // bytes above the budget; 0: it fits
+  bool feasible = false;    // within every limit
+};
+
+std::vector<Swap> swaps_of(const BuiltProblem& built, const Problem& problem,
+                           const std::vector<int>& choice, const Evaluation& now,
+                           std::size_t layer) {
+  const bool by_time = problem.objective == Objective::Ms;
+  std::vector<Swap> swaps;
+  for (std::size_t option = 0; option < built.options[layer].size(); ++option) {
+    if (static_cast<int>(option) == choice[layer]) continue;
+    std::vector<int> changed = choice;
+    changed[layer] = static_cast<int>(option);
+    const Evaluation evaluation = evaluate(problem, changed);
+    const double ms = evaluation.ms - now.ms;
+    const double sensitivity = evaluation.sensitivity - now.sensitivity;
+    swaps.push_back({built.options[layer][option], by_time ? ms : sensitivity,
+                     by_time ? sensitivity : ms,
+                     std::max<std::int64_t>(0, evaluation.peak - problem.limits.bytes),
+                     evaluation.allowed && violated_limit(problem, evaluation).empty()});
+  }
+  return swaps;
+}
+
+std::string objective_text(Objective objective, double delta) {
+  return objective == Objective::Ms ? fmt::format("{:+.3g} ms", delta)
+                                    : fmt::format("{:+.2e} sensitivity", delta);
+}
+
+/// Only one precision was left: say what removed the others.
+std::string forced(const Profiled& profiled, std::size_t layer) {
+  for (const auto& [key, reason] : profiled.exclusions) {
+    if (key.first == static_cast<LayerId>(layer) && reason.starts_with("pinned")) return reason;
+  }
+  for (const auto& [key, reason] : profiled.exclusions) {
+    if (key.first == static_cast<LayerId>(layer)) {
+      return fmt::format("{}: {}", name_of(key.second), reason);
+    }
+  }
+  return "its only precision";
+}
+
+std::string reason_of(const Profiled& profiled, const Problem& problem, std::size_t layer,
+                      Precision chosen, const std::vector<Swap>& swaps) {
+  if (swaps.empty()) return forced(profiled, layer);
+  const Swap* tempting = nullptr;  // better in the objective, but not possible
+  const Swap* next = nullptr;      // possible, and the least worse
+  for (const Swap& swap : swaps) {
+    if (!swap.feasible && swap.delta < 0 && (tempting == nullptr || swap.over < tempting->over)) {
+      tempting = &swap;
+    }
+    if (swap.feasible && (next == nullptr || swap.delta < next->delta)) next = &swap;
+  }
+  if (tempting != nullptr && tempting->over > 0) {
+    return fmt::format("{} would exceed the budget by {}", name_of(tempting->precision),
+                       readable_bytes(tempting->over));
+  }
+  if (tempting != nullptr) return fmt::format("{} breaks a limit", name_of(tempting->precision));
+  if (next == nullptr) return fmt::format("nothing but {} fits", name_of(chosen));
+  if (next->delta != 0) {
+    return fmt::format("best: {} would cost {}", name_of(next->precision),
+                       objective_text(problem.objective, next->delta));
+  }
+  const Objective other =
+      problem.objective == Objective::Ms ? Objective::Sensitivity : Objective::Ms;
+  return fmt::format("a tie: {} would cost {}", name_of(next->precision),
+                     objective_text(other, next->other_delta));
+}
+
+}  // namespace
+
+std::string readable_bytes(std::int64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 1024 && unit + 1 < std::size(kUnits)) {
+    size /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.2f} {}", size, kUnits[unit]);
+}
+
+void explain_choices(const Profiled& profiled, const Problem& problem,
+                     const std::vector<int>& choice, Plan& plan) {
+  const Evaluation now = evaluate(problem, choice);
+  for (std::size_t layer = 0; layer < plan.layers.size(); ++layer) {
+    const std::vector<Swap> swaps = swaps_of(profiled.built, problem, choice, now, layer);
+    PlannedLayer& planned = plan.layers[layer];
+    planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps);
+    const auto best = std::ranges::min_element(swaps, {}, [](const Swap& swap) {
+      return swap.feasible ? swap.delta : std::numeric_limits<double>::infinity();
+    });
+    if (best != swaps.end() && best->feasible) {
+      planned.runner_up = RunnerUp{best->precision, best->delta};
+    }
+  }
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,145 @@
+#include "search/planner.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/error.h"
+#include "models/lower.h"
+#include "runtime/prepared.h"
+#include "search/confirm.h"
+#include "search/explain.h"
+#include "search/solver/check.h"
+
+namespace mpsearch {
+namespace {
+
+/// Limits and objective of the request on the profiled problem.
+Problem limited(const Profiled& profiled, const PlanRequest& request, std::int64_t budget) {
+  Problem problem = profiled.built.problem;
+  problem.objective = request.objective;
+  problem.limits.bytes = budget;
+  if (request.max_time_ratio) problem.limits.ms = *request.max_time_ratio * profiled.fp32_step_ms;
+  problem.limits.sensitivity = request.max_sensitivity;
+  return problem;
+}
+
+std::int64_t resolve(const Budget& budget, std::int64_t fp32_peak) {
+  if (budget.bytes > 0) return budget.bytes;
+  const double ratio = budget.ratio > 0 ? budget.ratio : 1.0;
+  return static_cast<std::int64_t>(std::floor(ratio * static_cast<double>(fp32_peak)));
+}
+
+/// The plan that needs least memory stands in where cutting off arenas found nothing.
+void fall_back(const Problem& problem, const Confirmed& least, Confirmed& confirmed) {
+  const Evaluation evaluation = evaluate(problem, least.solution.choice);
+  if (!violated_limit(problem, evaluation).empty()) return;
+  const double bound = confirmed.solution.bound;
+  confirmed = least;
+  Solution& solution = confirmed.solution;
+  solution.status = SolveStatus::Feasible;
+  solution.ms = evaluation.ms;
+  solution.sensitivity = evaluation.sensitivity;
+  solution.objective =
+      problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
+  solution.bound = std::min(bound, solution.objective);
+  solution.gap = solution.objective == 0
+                     ? 0
+                     : (solution.objective - solution.bound) / std::abs(solution.objective);
+}
+
+Infeasible why_infeasible(const Profiled& profiled, const PlanRequest& request,
+                          const Backend& backend, const Confirmed& least) {
+  Infeasible answer;
+  answer.least_budget_bytes = least.peak_bytes;
+  if (least.precision.empty()) return answer;
+  const PreparedGraph prepared = prepare_graph(
+      training_graph(profiled.model,
+                     scaled_options(request.training, request.loss_scale, least.precision)),
+      least.precision, [&](const KernelCall& call) {
+        return choose_kernel(backend, profiled.speed.kernels, call);
+      });
+  NodeId event = kNone;
+  const Graph& graph = prepared.lowered.graph;
+  answer.parts = parts_at_peak(graph, prepared.memory, &event);
+  answer.limiting_event = graph.node(event).name;
+  for (std::size_t i = 0; i < graph.values.size(); ++i) {
+    const Placement& place = prepared.memory.values[i];
+    if (place.offset < 0 || place.bytes == 0 || event < place.first || event > place.last) continue;
+    answer.tensors.emplace_back(graph.values[i].name, place.bytes);
+  }
+  std::ranges::stable_sort(answer.tensors, std::ranges::greater{},
+                           &std::pair<std::string, std::int64_t>::second);
+  return answer;
+}
+
+}  // namespace
+
+TrainingOptions scaled_options(TrainingOptions options, const std::string& loss_scale,
+                               std::span<const Precision> precision) {
+  const bool half = std::ranges::find(precision, Precision::FP16) != precision.end();
+  options.scaled = loss_scale != "off" && (half || loss_scale != "auto");
+  return options;
+}
+
+PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
+                       const Backend& backend) {
+  PlanAnswer answer;
+  answer.budget_bytes = resolve(request.budget, profiled.fp32_peak_bytes);
+  const Problem problem = limited(profiled, request, answer.budget_bytes);
+  Confirmed confirmed = solve_confirmed(profiled, problem, request, backend);
+  if (confirmed.solution.choice.empty()) {
+    const Confirmed least = least_confirmed(profiled, problem, request, backend);
+    if (!least.solution.choice.empty() && least.peak_bytes <= answer.budget_bytes) {
+      fall_back(problem, least, confirmed);
+    }
+    if (confirmed.solution.choice.empty()) {
+      answer.status = SolveStatus::Infeasible;
+      answer.infeasible = why_infeasible(profiled, request, backend, least);
+      return answer;
+    }
+  }
+  answer.status = confirmed.solution.status;
+  answer.precision = confirmed.precision;
+  answer.plan = describe_plan(profiled, request, backend, confirmed.precision);
+  answer.plan.budget_bytes = answer.budget_bytes;
+  answer.plan.status = name_of(confirmed.solution.status);
+  answer.plan.objective = confirmed.solution.objective;
+  answer.plan.bound = confirmed.solution.bound;
+  answer.plan.gap = confirmed.solution.gap;
+  answer.plan.chosen_by = "solver";
+  explain_choices(profiled, problem, confirmed.solution.choice, answer.plan);
+  return answer;
+}
+
+RecordedKernels kernels_of(const Plan& plan) {
+  RecordedKernels kernels;
+  for (const PlannedKernel& kernel : plan.kernels) {
+    kernels[kernel.key] = {kernel.algorithm, kernel.workspace_bytes, kernel.deterministic};
+  }
+  return kernels;
+}
+
+std::vector<Precision> precision_of(const Plan& plan, const Model& model) {
+  const std::vector<Layer>& layers = model.graph.layers;
+  const auto differs = [&](const std::string& why) {
+    throw Error(ErrorKind::BadContent, {.what = "the plan does not belong to this model",
+                                        .at = model.name,
+                                        .why = why,
+                                        .try_ = "mpsearch " + model.name + " makes a new plan"});
+  };
+  if (plan.layers.size() != layers.size()) {
+    differs("the plan has " + std::to_string(plan.layers.size()) + " layers, the model " +
+            std::to_string(layers.size()));
+  }
+  std::vector<Precision> precision;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (plan.layers[i].name != layers[i].name) {
+      differs("layer " + std::to_string(i + 1) + " is '" + plan.layers[i].name +
+              "' in the plan and '" + layers[i].name + "' in the model");
+    }
+    precision.push_back(plan.layers[i].precision);
+  }
+  return precision;
+}
+
+}  // namespace mpsearch

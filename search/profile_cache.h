@@ -1,0 +1,42 @@
+// The profile cache: speed by device, sensitivity by what it depends on, as stored profiles in a
+// folder. A damaged or foreign entry is no entry. Used by the planner alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/model.h"
+#include "models/stored/profile.h"
+#include "runtime/backend.h"
+#include "search/sensitivity.h"
+#include "search/speed_profile.h"
+
+namespace mpsearch {
+
+inline constexpr const char* kToolVersion = "0.1.0";
+
+/// What a sensitivity profile depends on.
+struct SensitivityKey {
+  const Model& model;
+  TrainingSettings settings;
+  std::string data_hash;
+  std::int64_t warmup_steps = 0;
+};
+
+class ProfileCache {
+ public:
+  /// An empty folder name: nothing is found, nothing is kept.
+  explicit ProfileCache(std::string folder) : folder_(std::move(folder)) {}
+
+  SpeedProfile speed(const DeviceIdentity& device) const;
+  void store_speed(const DeviceIdentity& device, const SpeedProfile& profile) const;
+
+  std::optional<SensitivityProfile> sensitivity(const SensitivityKey& key) const;
+  void store_sensitivity(const SensitivityKey& key, const SensitivityProfile& profile) const;
+
+ private:
+  std::string folder_;
+};
+
+}  // namespace mpsearch
