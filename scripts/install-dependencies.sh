@@ -9,7 +9,7 @@ packages=(
   libdnnl-dev libtbb-dev libprotobuf-dev protobuf-compiler
   libcli11-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libtomlplusplus-dev
   coinor-libcbc-dev zlib1g-dev libarchive-dev libssl-dev libxxhash-dev libjs-vega
-  libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy
+  libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy-16
   dataset-fashion-mnist libonnx-testdata
 )
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"

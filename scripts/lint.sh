@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs clang-tidy over the sources; needs a configured release build for its compile commands.
+# Runs clang-tidy over the sources (16, as older ones do not know std::source_location).
 # usage: scripts/lint.sh [FILE.cpp ...]   default: all sources of the product
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,4 +9,4 @@ files=("$@")
 [ ${#files[@]} -gt 0 ] ||
   mapfile -t files < <(git ls-files 'kernels/*.cpp' 'models/*.cpp' 'runtime/*.cpp' 'search/*.cpp' \
     'reports/*.cpp')
-printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$jobs" clang-tidy -p build/release --quiet
+printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$jobs" clang-tidy-16 -p build/release --quiet
