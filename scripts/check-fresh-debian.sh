@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Proves the README's two commands on a fresh minimal Debian 12: a debootstrap chroot, a clean clone of
-# HEAD, no terminal, C locale. Needs root and debootstrap. The package mirror, the proxies, the
-# certificates and pip's settings are those of this machine. Nothing stays mounted; the chroot is
-# removed unless --keep is given.
+# Proves the README's two commands on a fresh minimal Debian 12: a debootstrap chroot, a clean
+# clone of HEAD, no terminal, C locale. Needs root and debootstrap. The package mirror, the proxies,
+# the certificates and pip settings are those of this machine. Nothing stays mounted; the chroot
+# is removed unless --keep is given.
 #
-# usage: scripts/check-fresh-debian.sh [options] [COMMAND]   COMMAND: "scripts/demo.sh && scripts/test.sh"
+# usage: scripts/check-fresh-debian.sh [options] [COMMAND]
+#   COMMAND         default: scripts/demo.sh && scripts/test.sh
 #   --user          run as an ordinary user with sudo instead of as root
 #   --with-cache    take this user's mpsearch cache along (no second build of ONNX)
 #   --root FOLDER   the chroot's folder; an existing one is used again (default: a temporary one)

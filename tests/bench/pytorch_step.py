@@ -1,11 +1,13 @@
 """Times PyTorch's training step on the CPU, the peer of `mpsearch bench`; prints one JSON object.
 
-usage: pytorch_step.py [--nets mlp,lenet,vgg,resnet18,resnet18-cifar] [--modes MODE,...]
+usage: pytorch_step.py [--nets mlp,lenet,vgg,resnet18,resnet18-imagenet] [--modes MODE,...]
                        [--threads 2] [--seconds 5] [--rounds 3]
 
 A step is forward, cross-entropy, backward and a fused AdamW update on fixed random data. Modes:
-eager, channels_last, compile, compile+channels_last; with the prefix bf16: under BF16 autocast. The modes of a
-net take turns, so that a busy moment of the machine hits all of them. Needs PyPI's torch.
+eager, channels_last, compile, compile+channels_last; with the prefix bf16: under BF16 autocast.
+The modes of a net take turns, so that a busy moment of the machine hits all of them. The nets are
+those of `mpsearch zoo` (resnet18 at 32 pixels has the 3x3 stem); resnet18-imagenet has the 7x7 stem
+and max pooling. Needs PyPI's torch.
 """
 
 import argparse
@@ -26,8 +28,8 @@ NETS = {
     "mlp": (nets.mlp, (256, 1, 28, 28)),
     "lenet": (nets.lenet, (256, 1, 28, 28)),
     "vgg": (nets.vgg, (64, 3, 32, 32)),
-    "resnet18": (nets.ResNet18, (32, 3, 32, 32)),
-    "resnet18-cifar": (lambda: nets.ResNet18(stem="cifar"), (32, 3, 32, 32)),
+    "resnet18": (lambda: nets.ResNet18(stem="cifar"), (32, 3, 32, 32)),
+    "resnet18-imagenet": (nets.ResNet18, (32, 3, 32, 32)),
 }
 LAYOUTS = ("eager", "channels_last", "compile", "compile+channels_last")
 MODES = LAYOUTS + tuple("bf16 " + mode for mode in LAYOUTS)
@@ -84,8 +86,10 @@ def measure(name, modes, seconds, rounds):
         low, median, high = statistics.quantiles(ms, n=4)
         result[mode] = {"step_ms": median, "step_ms_min": min(ms), "spread": (high - low) / median,
                         "samples_per_s": 1e3 * shape[0] / median, "steps": len(ms)}
-    best = {kind: min((m for m in result if m.startswith("bf16") == (kind == "bf16")),
-                      key=lambda m: result[m]["step_ms"], default=None) for kind in ("fp32", "bf16")}
+    best = {}
+    for kind in ("fp32", "bf16"):
+        modes = [m for m in result if m.startswith("bf16") == (kind == "bf16")]
+        best[kind] = min(modes, key=lambda m: result[m]["step_ms"], default=None)
     print(f"{name}: " + ", ".join(f"{m} {r['step_ms']:.2f} ms" for m, r in result.items()),
           file=sys.stderr)
     return {"batch": shape[0], "shape": shape, "modes": result, "failed": failed, "best": best}

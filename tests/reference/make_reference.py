@@ -173,7 +173,7 @@ def main():
     narrow = ((8, 8), (16, 16), (24, 24), (32, 32))
     builders = {
         "lenet": (lambda: nets.lenet((6, 12), (48,)), (8, 1, 28, 28)),
-        "vgg": (lambda: nets.vgg(narrow, 32), (8, 3, 32, 32)),
+        "vgg": (lambda: nets.vgg(narrow, 32, bias=True), (8, 3, 32, 32)),
         "resnet18": (lambda: nets.ResNet18((8, 16, 24, 32)), (16, 3, 32, 32)),
     }
     for name, (build, shape) in builders.items():

@@ -21,11 +21,13 @@ def lenet(channels=(6, 16), hidden=(120, 84)):
     return nn.Sequential(*layers, nn.Linear(features, 10))
 
 
-def vgg(blocks=((64, 64), (128, 128), (256, 256), (512, 512)), hidden=512):
+def vgg(blocks=((64, 64), (128, 128), (256, 256), (512, 512)), hidden=512, bias=False):
+    """`bias`: of the convolutions, although a norm follows each of them, as in torchvision's."""
     layers, channels = [], 3
     for block in blocks:
         for width in block:
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=bias), nn.BatchNorm2d(width),
+                       nn.ReLU()]
             channels = width
         layers.append(nn.MaxPool2d(2))
     pixels = (32 >> len(blocks)) ** 2
