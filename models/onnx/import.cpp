@@ -78,6 +78,25 @@ ModelSummary described(const ModelFile& file) {
   return summary;
 }
 
+std::vector<LayerSummary> layers_of(const Graph& graph) {
+  std::vector<LayerSummary> layers;
+  for (const Layer& layer : graph.layers) layers.push_back({layer.name, layer.op, {}, 0});
+  std::vector<bool> counted(graph.values.size(), false);
+  for (const Node& node : graph.nodes) {
+    if (node.layer == kNone) continue;
+    LayerSummary& layer = layers[static_cast<std::size_t>(node.layer)];
+    layer.output = graph.value(node.outputs[0]).type.shape;
+    for (const ValueId input : node.inputs) {
+      const ValueId root = graph.root(input);
+      const Value& value = graph.value(root);
+      if (value.kind != ValueKind::Parameter || counted[static_cast<std::size_t>(root)]) continue;
+      counted[static_cast<std::size_t>(root)] = true;
+      layer.parameters += value.type.elements();
+    }
+  }
+  return layers;
+}
+
 }  // namespace
 
 Model import_model(const std::filesystem::path& path, const ImportOptions& options) {
@@ -96,6 +115,7 @@ ModelSummary summarize_model(const std::filesystem::path& path, const ImportOpti
   summary.unsupported = conversion.unsupported;
   summary.supported = conversion.unsupported.empty();
   summary.notes = conversion.model.notes;
+  if (summary.supported) summary.layers = layers_of(conversion.model.graph);
   for (const Value& value : conversion.model.graph.values) {
     if (summary.supported && value.kind == ValueKind::Parameter) {
       summary.trainable_parameters += value.type.elements();

@@ -38,6 +38,14 @@ struct NamedShape {
   std::vector<std::string> shape;  // sizes or symbols, "?" where unknown
 };
 
+/// A layer of the forward graph: the unit that gets a precision.
+struct LayerSummary {
+  std::string name;
+  std::string op;
+  Shape output;  // of its last node
+  std::int64_t parameters = 0;  // trainable elements that its nodes are the first to read
+};
+
 /// What `inspect` prints of a file.
 struct ModelSummary {
   std::int64_t ir = 0;
@@ -49,6 +57,7 @@ struct ModelSummary {
   std::int64_t trainable_parameters = 0;  // elements; 0 where the file is not supported
   std::vector<NamedShape> inputs;
   std::vector<NamedShape> outputs;
+  std::vector<LayerSummary> layers;  // none where the file is not supported
   bool supported = false;
   std::vector<Unsupported> unsupported;
   std::vector<std::string> notes;  // of the import

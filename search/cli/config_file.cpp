@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
-#include "search/cli/suggest.h"
+#include "kernels/nearest.h"
 
 namespace mpsearch {
 namespace {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "search/cli/size.h"
-#include "search/cli/suggest.h"
 
 namespace mpsearch {
 namespace {

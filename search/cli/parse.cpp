@@ -9,8 +9,8 @@
 #include <CLI/CLI.hpp>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "search/cli/config_file.h"
-#include "search/cli/suggest.h"
 
 namespace mpsearch {
 namespace {

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "models/zoo/zoo.h"
 #include "search/cli/output.h"
 #include "search/cli/size.h"
-#include "search/cli/suggest.h"
 #include "search/cli/table.h"
 #include "search/cli/verbs.h"
 

@@ -3,7 +3,8 @@
 namespace mpsearch {
 
 std::span<const Verb> all_verbs() {
-  static const std::vector<Verb> verbs{zoo_verb(), diff_verb(), solve_verb(), completions_verb()};
+  static const std::vector<Verb> verbs{inspect_verb(), zoo_verb(), diff_verb(), solve_verb(),
+                                       completions_verb()};
   return verbs;
 }
 

@@ -5,6 +5,7 @@
 
 namespace mpsearch {
 
+Verb inspect_verb();
 Verb zoo_verb();
 Verb diff_verb();
 Verb solve_verb();

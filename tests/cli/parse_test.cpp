@@ -128,14 +128,14 @@ TEST(Parse, AMistypedVerbNamesTheNearest) {
   const Error error = error_of({"trian", "lenet.onnx"});
   EXPECT_EQ(error.kind(), ErrorKind::Usage);
   EXPECT_STREQ(error.what(), "'trian' is neither a command nor a file");
-  EXPECT_EQ(error.text().try_, "did you mean 'train'?");
+  EXPECT_EQ(error.text().try_, "did you mean train?");
 }
 
 TEST(Parse, AMistypedFlagNamesTheNearest) {
   const Error error = error_of({"plan", "lenet.onnx", "--bugdet=1GiB"});
   EXPECT_EQ(error.kind(), ErrorKind::Usage);
   EXPECT_STREQ(error.what(), "unknown option --bugdet");
-  EXPECT_EQ(error.text().try_, "did you mean '--budget'?");
+  EXPECT_EQ(error.text().try_, "did you mean --budget?");
 }
 
 TEST(Parse, AFlagOfAnotherVerbIsSaidToBeOne) {
@@ -149,7 +149,7 @@ TEST(Parse, ValuesAreCheckedByType) {
   EXPECT_EQ(error_of({"train", "x.onnx", "--batch", "1.5"}).text().why,
             "it must be a whole number or one of auto");
   EXPECT_EQ(error_of({"train", "x.onnx", "--lr", "fast"}).text().why, "it must be a number");
-  EXPECT_EQ(error_of({"train", "x.onnx", "--device", "cud"}).text().try_, "did you mean 'cuda'?");
+  EXPECT_EQ(error_of({"train", "x.onnx", "--device", "cud"}).text().try_, "did you mean cuda?");
   EXPECT_EQ(error_of({"plan", "x.onnx", "--budget", "512"}).text().why, "a size needs a unit");
   EXPECT_EQ(error_of({"train", "x.onnx", "--lr"}).kind(), ErrorKind::Usage);
   const Invocation fine = parse({"train", "x.onnx", "--batch", "auto", "--lr=2e-3"});
@@ -203,7 +203,7 @@ TEST(Parse, ABadConfigurationIsRefusedWithItsPlace) {
   const Error key = error_of({"x.onnx", "--config", folder.path("key.toml")});
   EXPECT_EQ(key.kind(), ErrorKind::BadContent);
   EXPECT_EQ(key.text().at, folder.path("key.toml") + ", line 2, column 1");
-  EXPECT_EQ(key.text().try_, "did you mean 'batch'?");
+  EXPECT_EQ(key.text().try_, "did you mean batch?");
   folder.write("syntax.toml", "batch = \n");
   EXPECT_EQ(error_of({"x.onnx", "--config", folder.path("syntax.toml")}).kind(),
             ErrorKind::BadContent);

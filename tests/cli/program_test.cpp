@@ -107,7 +107,7 @@ TEST(Program, SaysUsageErrorsOnStderrOnly) {
   EXPECT_EQ(outcome.err,
             "error: unknown option --jsn\n"
             "  why: it is no option of completions\n"
-            "  try: did you mean '--json'?\n");
+            "  try: did you mean --json?\n");
 }
 
 TEST(Program, CannotLogIntoAFolderThatIsNotThere) {

@@ -64,7 +64,7 @@ TEST(Zoo, AnUnknownNetworkOrOptionIsAUsageError) {
   EXPECT_EQ(outcome.err,
             "error: no network 'lennet' in the zoo\n"
             "  why: there are mlp, lenet, vgg, resnet18\n"
-            "  try: did you mean 'lenet'?\n");
+            "  try: did you mean lenet?\n");
   EXPECT_EQ(run_command(folder, {"zoo", "mlp", "--image", "8"}).status, 64);
   EXPECT_EQ(run_command(folder, {"zoo", "mlp", "-o", "none/mlp.onnx"}).status, 73);
 }

@@ -1,0 +1,237 @@
+#include "search/cli/run_settings.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+
+namespace mpsearch {
+namespace {
+
+bool given(const Options& options, std::string_view name) {
+  return options.find(name) != nullptr && options.given(name);
+}
+
+void take(const Options& options, std::string_view name, std::string& value) {
+  if (given(options, name)) value = options.text(name);
+}
+void take(const Options& options, std::string_view name, double& value) {
+  if (given(options, name)) value = options.number(name);
+}
+void take(const Options& options, std::string_view name, bool& value) {
+  if (given(options, name)) value = options.flag(name);
+}
+void take(const Options& options, std::string_view name, std::vector<std::string>& value) {
+  if (given(options, name)) value = options.list(name);
+}
+
+[[noreturn]] void refuse(std::string what, std::string why, std::string try_) {
+  throw Error(ErrorKind::Usage,
+              {.what = std::move(what), .at = {}, .why = std::move(why), .try_ = std::move(try_)});
+}
+
+/// "tokens=8x128" or "tokens=8,128".
+InputSettings input_from(const std::string& text) {
+  const std::size_t at = text.rfind('=');
+  InputSettings input;
+  bool good = at != std::string::npos && at > 0;
+  const char* place = good ? text.data() + at + 1 : nullptr;
+  const char* const end = text.data() + text.size();
+  while (good) {
+    std::int64_t dim = 0;
+    const auto [next, code] = std::from_chars(place, end, dim);
+    good = code == std::errc() && dim > 0;
+    if (!good) break;
+    input.shape.push_back(dim);
+    if (next == end) break;
+    good = *next == 'x' || *next == ',';
+    place = next + 1;
+  }
+  if (!good) {
+    refuse(fmt::format("--input {}: no NAME=SHAPE", text),
+           "a shape is positive sizes with x or commas between", "--input tokens=8x128");
+  }
+  input.name = text.substr(0, at);
+  return input;
+}
+
+Precision precision_named(const std::string& text, const std::string& flag) {
+  const std::optional<Precision> precision = precision_from(text);
+  if (!precision) {
+    refuse(fmt::format("{}: no precision '{}'", flag, text), "there are fp32, bf16, fp16 and fp8",
+           flag + " bf16");
+  }
+  return *precision;
+}
+
+PinSettings pin_from(const std::string& text) {
+  const std::size_t at = text.rfind('=');
+  if (at == std::string::npos || at == 0) {
+    refuse(fmt::format("--pin {}: no PATTERN=PRECISION", text),
+           "a pattern names layers ('conv*') or operators ('op:Softmax')", "--pin 'conv*=fp32'");
+  }
+  const Precision precision = precision_named(text.substr(at + 1), "--pin PATTERN=PRECISION");
+  return {text.substr(0, at), std::string(name_of(precision))};
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::size_t from = 0;
+  while (from <= text.size()) {
+    const std::size_t end = std::min(text.find(',', from), text.size());
+    parts.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  return parts;
+}
+
+/// --precisions without what --forbid names.
+void take_precisions(const Options& options, TrainingSettings& settings) {
+  if (!given(options, "precisions") && !given(options, "forbid")) return;
+  std::vector<Precision> precisions(kPrecisions.begin(), kPrecisions.end());
+  if (given(options, "precisions")) {
+    precisions.clear();
+    for (const std::string& name : split(options.text("precisions"))) {
+      precisions.push_back(precision_named(name, "--precisions"));
+    }
+  }
+  for (const std::string& list : options.list("forbid")) {
+    for (const std::string& name : split(list)) {
+      std::erase(precisions, precision_named(name, "--forbid"));
+    }
+  }
+  if (precisions.empty()) refuse("no precision is left to choose from", {}, "--forbid less");
+  settings.precisions.clear();
+  for (const Precision precision : precisions) settings.precisions.emplace_back(name_of(precision));
+}
+
+void take_optimizer(const Options& options, OptimizerSettings& optimizer, bool planned) {
+  const std::string before = optimizer.kind;
+  take(options, "optimizer", optimizer.kind);
+  // The customary default of each: decoupled decay for adamw, none elsewhere.
+  if (!planned || optimizer.kind != before) {
+    optimizer.weight_decay = optimizer.kind == "adamw" ? 0.01 : 0;
+  }
+  take(options, "lr", optimizer.learning_rate);
+  take(options, "momentum", optimizer.momentum);
+  take(options, "dampening", optimizer.dampening);
+  take(options, "nesterov", optimizer.nesterov);
+  take(options, "weight-decay", optimizer.weight_decay);
+  take(options, "beta1", optimizer.beta1);
+  take(options, "beta2", optimizer.beta2);
+  take(options, "epsilon", optimizer.epsilon);
+  if (optimizer.kind != "sgd" && given(options, "momentum")) {
+    refuse("--momentum belongs to --optimizer sgd", "the optimizer is " + optimizer.kind,
+           "--optimizer sgd --momentum 0.9");
+  }
+}
+
+ScalerOptions scaler_from(const std::string& loss_scale) {
+  ScalerOptions scaler;
+  if (loss_scale == "megatron") {
+    scaler.initial = 0x1p32;
+    scaler.growth_interval = 1000;
+    scaler.hysteresis = 2;
+    scaler.floor = 1;
+  } else if (loss_scale != "auto" && loss_scale != "off") {
+    scaler.dynamic = false;
+    scaler.initial = std::strtod(loss_scale.c_str(), nullptr);
+  }
+  return scaler;
+}
+
+}  // namespace
+
+TrainingSettings settings_from(const Options& options, const Plan* plan) {
+  TrainingSettings settings = plan != nullptr ? plan->settings : TrainingSettings{};
+  if (given(options, "batch")) {
+    settings.batch = options.integer("batch");
+    for (InputSettings& input : settings.inputs) {
+      if (!input.shape.empty()) input.shape[0] = settings.batch;
+    }
+  }
+  if (given(options, "input")) {
+    settings.inputs.clear();
+    for (const std::string& text : options.list("input")) {
+      settings.inputs.push_back(input_from(text));
+    }
+  }
+  take_optimizer(options, settings.optimizer, plan != nullptr);
+  take(options, "clip", settings.clip);
+  take(options, "loss-scale", settings.loss_scale);
+  take(options, "bn-running-var", settings.running_variance);
+  take(options, "effort", settings.effort);
+  take(options, "fp8-edges", settings.fp8_edges);
+  take(options, "freeze", settings.freeze);
+  take(options, "train", settings.train);
+  take(options, "data", settings.data);
+  if (given(options, "seed")) settings.seed = static_cast<std::uint64_t>(options.integer("seed"));
+  if (given(options, "loss") && options.text("loss") != "auto")
+    settings.loss = options.text("loss");
+  take_precisions(options, settings);
+  if (given(options, "pin")) {
+    settings.pins.clear();
+    for (const std::string& text : options.list("pin")) settings.pins.push_back(pin_from(text));
+  }
+  return settings;
+}
+
+ImportOptions import_options(const TrainingSettings& settings) {
+  ImportOptions options;
+  options.batch = settings.batch;
+  for (const InputSettings& input : settings.inputs) {
+    options.inputs.emplace_back(input.name, input.shape);
+  }
+  options.freeze = settings.freeze;
+  options.train = settings.train;
+  return options;
+}
+
+TrainingOptions training_options(const TrainingSettings& settings) {
+  TrainingOptions options;
+  options.loss = settings.loss == "mse"   ? LossKind::MeanSquaredError
+                 : settings.loss == "bce" ? LossKind::BinaryCrossEntropy
+                                          : LossKind::CrossEntropy;
+  const OptimizerSettings& from = settings.optimizer;
+  options.optimizer = {.kind = from.kind == "sgd"    ? OptimizerKind::Sgd
+                               : from.kind == "adam" ? OptimizerKind::Adam
+                                                     : OptimizerKind::AdamW,
+                       .momentum = from.momentum,
+                       .dampening = from.dampening,
+                       .nesterov = from.nesterov,
+                       .weight_decay = from.weight_decay,
+                       .beta1 = from.beta1,
+                       .beta2 = from.beta2,
+                       .epsilon = from.epsilon};
+  options.scaler = scaler_from(settings.loss_scale);
+  options.clip = settings.clip;
+  options.unbiased_running_variance = settings.running_variance != "onnx";
+  return options;
+}
+
+std::string describe_optimizer(const OptimizerSettings& optimizer) {
+  std::string text = fmt::format("{}, lr {}", optimizer.kind, optimizer.learning_rate);
+  if (optimizer.momentum != 0) text += fmt::format(", momentum {}", optimizer.momentum);
+  if (optimizer.nesterov) text += ", Nesterov";
+  return text + fmt::format(", weight decay {}", optimizer.weight_decay);
+}
+
+std::vector<float> number_list(const Options& options, std::string_view name) {
+  std::vector<float> numbers;
+  if (!given(options, name)) return numbers;
+  const std::string text = options.text(name);
+  for (const std::string& part : split(text)) {
+    float value = 0;
+    const auto [end, code] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (code != std::errc() || end != part.data() + part.size()) {
+      refuse(fmt::format("--{} {}: no list of numbers", name, text),
+             "one number, or one a channel with commas between", fmt::format("--{} 0.5", name));
+    }
+    numbers.push_back(value);
+  }
+  return numbers;
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,28 @@
+// From flags, over a plan's settings, over defaults, to what import, training and search are asked.
+// Used by every verb that takes a model.
+#pragma once
+
+#include "models/onnx/import.h"
+#include "models/stored/plan.h"
+#include "models/training.h"
+#include "search/cli/options.h"
+
+namespace mpsearch {
+
+/// What the flags say, else what the plan says (null: none), else the defaults. Throws Usage where
+/// a value is malformed. `loss` stays empty where nothing says it.
+TrainingSettings settings_from(const Options& options, const Plan* plan);
+
+/// Batch, input shapes, --freeze and --train. The batch is 0 where nothing says it.
+ImportOptions import_options(const TrainingSettings& settings);
+
+/// Loss, optimizer, clip, scaler. `settings.loss` must be known.
+TrainingOptions training_options(const TrainingSettings& settings);
+
+/// "adamw, lr 0.001, weight decay 0.01": as the start block shows it.
+std::string describe_optimizer(const OptimizerSettings& optimizer);
+
+/// Numbers with commas between, as --mean and --std take them. Throws Usage.
+std::vector<float> number_list(const Options& options, std::string_view name);
+
+}  // namespace mpsearch
