@@ -105,7 +105,6 @@ ExternalPlace place_of(const TensorProto& tensor) {
 
 std::span<const std::byte> external_elements(ModelFile& file, const TensorProto& tensor) {
   ExternalPlace place = place_of(tensor);
-  file.self_contained = false;
   std::unique_ptr<MappedFile>& mapped = file.external[place.location];
   if (mapped == nullptr) {
     const int descriptor = open_contained(file.path.parent_path(), place.location, tensor.name());
@@ -219,11 +218,16 @@ void read_initializers(ModelFile& file, const std::vector<std::span<const std::b
     if (!file.initializer_index.emplace(tensor.name(), index).second || tensor.name().empty()) {
       bad_tensor(tensor.name(), "two initializers have this name");
     }
+    file.headers.emplace_back();
     const bool external = tensor.data_location() == TensorProto::EXTERNAL;
     if (external && data.size() < kInlinePayload) {
       inline_external(file, tensor);
     } else if (external || !payloads[index].empty()) {
-      if (!inputs.contains(tensor.name())) *graph.add_input() = as_input(tensor);
+      if (!inputs.contains(tensor.name())) {
+        *graph.add_input() = as_input(tensor);
+        file.added_inputs.insert(tensor.name());
+      }
+      file.headers.back().Swap(&tensor);
       continue;
     }
     kept.Add()->Swap(&tensor);

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "models/onnx/mapped_file.h"
@@ -33,7 +34,8 @@ struct ModelFile {
   onnx::ModelProto proto;
   std::vector<Initializer> initializers;  // all of them, in the file's order
   std::unordered_map<std::string, std::size_t> initializer_index;
-  bool self_contained = true;  // no external data
+  std::vector<onnx::TensorProto> headers;  // of those that `proto` lacks: all but the elements
+  std::unordered_set<std::string> added_inputs;  // that stand for them
 
   std::unique_ptr<MappedFile> mapping;
   std::map<std::string, std::unique_ptr<MappedFile>> external;  // by location

@@ -3,6 +3,7 @@
 
 #include "kernels/error.h"
 #include "models/onnx/op_map.h"
+#include "models/onnx/rewrite.h"
 #include "models/onnx/shape_rules.h"
 
 namespace mpsearch {
@@ -37,9 +38,9 @@ ValueId NodeCall::weight(std::size_t input) {
   return scope.value(node.input(static_cast<int>(input)), true);
 }
 
-ValueId NodeCall::state(std::size_t input) {
+ValueId NodeCall::statistic(std::size_t input, bool variance) {
   symbol(input);
-  return scope.state(node.input(static_cast<int>(input)));
+  return scope.state(node.input(static_cast<int>(input)), statistic_name(name_, variance));
 }
 
 /// An initializer trains as an operand (a bias, a learned scale or position) unless it is a scalar,

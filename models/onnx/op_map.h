@@ -31,7 +31,7 @@ class NodeCall {
 
   ValueId data(std::size_t input);    // initializers stay constants
   ValueId weight(std::size_t input);  // initializers train
-  ValueId state(std::size_t input);
+  ValueId statistic(std::size_t input, bool variance);
   /// An operand of an element-wise operator: trains where it is more than a constant of the
   /// formula.
   ValueId operand(std::size_t input);

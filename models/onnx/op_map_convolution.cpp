@@ -112,8 +112,8 @@ void batch_normalization(NodeCall& call) {
                         {{"epsilon", number_of(call.node, "epsilon", 1e-5)}}));
   call.scope.model.running_statistics.push_back(
       {.node = static_cast<NodeId>(call.scope.model.graph.nodes.size()) - 1,
-       .mean = call.state(3),
-       .variance = call.state(4),
+       .mean = call.statistic(3, false),
+       .variance = call.statistic(4, true),
        .momentum = number_of(call.node, "momentum", 0.9)});
   ++call.scope.noted["{} BatchNormalization nodes train with the statistics of the batch"];
 }

@@ -223,15 +223,21 @@ ValueId Scope::moved(const std::string& name) {
   return to;
 }
 
-ValueId Scope::state(const std::string& name) {
+ValueId Scope::state(const std::string& name, const std::string& own_name) {
   const Symbol known = symbol(name);
   if (known.initializer != nullptr && known.mover == nullptr) {
     const ValueId id = leaf(*known.initializer, ValueKind::State);
     model.graph.value(id).kind = ValueKind::State;
     return id;
   }
-  const ValueId id = folded(name);
-  model.graph.value(id).kind = ValueKind::State;
+  const HostTensor& tensor = constant(name);
+  Value value;
+  value.name = unique_name(own_name);
+  value.type = stored_type(tensor.type, tensor.shape);
+  value.kind = ValueKind::State;
+  value.data = std::make_shared<const Bytes>(stored_bytes(tensor));
+  const ValueId id = model.graph.add_value(std::move(value));
+  learned_.resize(model.graph.values.size());
   return id;
 }
 

@@ -1,64 +1,71 @@
 #include "models/onnx/write.h"
 
-#include <fcntl.h>
-#include <google/protobuf/io/zero_copy_stream_impl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <limits>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include "kernels/error.h"
+#include "models/stored/atomic_file.h"
 
 namespace mpsearch {
 namespace {
 
-[[noreturn]] void fail(ErrorKind kind, const std::filesystem::path& path, const char* what) {
-  throw Error(kind, {.what = std::string(what) + " '" + path.string() + "'",
-                     .at = path.string(),
-                     .why = std::strerror(errno),
-                     .try_ = {}});
+constexpr std::int64_t kAlignment = 4096;  // so that a reader can map each tensor
+
+/// Protobuf's way to write pieces.
+class Pieces : public google::protobuf::io::CopyingOutputStream {
+ public:
+  explicit Pieces(AtomicFile& file) : file_(file) {}
+  bool Write(const void* data, int size) override {
+    file_.write(std::span(static_cast<const std::byte*>(data), static_cast<std::size_t>(size)));
+    return true;
+  }
+
+ private:
+  AtomicFile& file_;
+};
+
+void add_entry(onnx::TensorProto& tensor, const char* key, std::string value) {
+  onnx::StringStringEntryProto& entry = *tensor.add_external_data();
+  entry.set_key(key);
+  entry.set_value(std::move(value));
 }
 
-/// Makes the rename survive a power cut.
-void sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
+/// Moves the weights into a file of their own, one after the other.
+void write_weights(onnx::ModelProto& model, const std::filesystem::path& path) {
+  AtomicFile file(path.string(), "the model's weights");
+  std::int64_t offset = 0;
+  for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (static_cast<std::int64_t>(tensor.raw_data().size()) < kAlignment) continue;
+    const std::int64_t padding = (kAlignment - offset % kAlignment) % kAlignment;
+    file.write(std::string(static_cast<std::size_t>(padding), '\0'));
+    file.write(tensor.raw_data());
+    offset += padding;
+    const auto size = static_cast<std::int64_t>(tensor.raw_data().size());
+    tensor.clear_raw_data();
+    tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+    add_entry(tensor, "location", path.filename().string());
+    add_entry(tensor, "offset", std::to_string(offset));
+    add_entry(tensor, "length", std::to_string(size));
+    offset += size;
+  }
+  file.commit();
 }
 
 }  // namespace
 
-void write_atomically(const std::filesystem::path& path, const std::function<bool(int)>& write) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  std::string temporary = path.string() + ".XXXXXX";
-  const int descriptor = mkostemp(temporary.data(), O_CLOEXEC);
-  if (descriptor < 0) fail(ErrorKind::CannotCreate, path, "cannot create");
-  fchmod(descriptor, 0644);
-  const bool written = write(descriptor) && fsync(descriptor) == 0;
-  const int error = errno;
-  const bool closed = close(descriptor) == 0;
-  if (!written || !closed || rename(temporary.c_str(), path.c_str()) != 0) {
-    if (!written) errno = error;
-    const int reason = errno;
-    unlink(temporary.c_str());
-    errno = reason;
-    fail(ErrorKind::InputOutput, path, "could not write");
+void write_model(onnx::ModelProto& model, const std::filesystem::path& path, std::int64_t most) {
+  std::int64_t weights = 0;
+  for (const onnx::TensorProto& tensor : model.graph().initializer()) {
+    weights += static_cast<std::int64_t>(tensor.raw_data().size());
   }
-  sync_folder(folder);
-}
-
-void write_model(const onnx::ModelProto& model, const std::filesystem::path& path) {
-  require(model.ByteSizeLong() <= std::numeric_limits<int>::max(), ErrorKind::BadContent,
-          "the model does not fit into one ONNX file: more than 2 GiB");
-  write_atomically(path, [&](int descriptor) {
-    google::protobuf::io::FileOutputStream stream(descriptor);
-    if (model.SerializeToZeroCopyStream(&stream) && stream.Flush()) return true;
-    errno = stream.GetErrno();
-    return false;
-  });
+  if (weights > most) write_weights(model, path.string() + ".data");
+  AtomicFile file(path.string(), "the model");
+  Pieces pieces(file);
+  {
+    google::protobuf::io::CopyingOutputStreamAdaptor stream(&pieces);
+    require(model.SerializeToZeroCopyStream(&stream), ErrorKind::Internal,
+            "the model cannot be serialised");
+  }
+  file.commit();
 }
 
 }  // namespace mpsearch

@@ -1,19 +1,19 @@
 // Writing an ONNX file so that a reader never sees half of it. Internal to models/onnx.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 
 #include "models/onnx/proto.h"
 
 namespace mpsearch {
 
-/// Calls `write` with the descriptor of a temporary file beside `path`, then syncs and renames it.
-/// Throws CannotCreate where the file cannot be made, InputOutput (old file kept) where `write`
-/// returns false, with errno in the text.
-void write_atomically(const std::filesystem::path& path, const std::function<bool(int)>& write);
+/// Protobuf's limit is 2^31 - 1 bytes; what is not a weight needs some of it.
+inline constexpr std::int64_t kMaxInlineWeights = 2'000'000'000;
 
-/// Writes the model. Throws BadContent where it exceeds Protobuf's 2 GiB.
-void write_model(const onnx::ModelProto& model, const std::filesystem::path& path);
+/// Writes the model. Where its initializers exceed `most` bytes they go into "NAME.data" beside it,
+/// and `model` then refers to that. Throws CannotCreate, InputOutput.
+void write_model(onnx::ModelProto& model, const std::filesystem::path& path,
+                 std::int64_t most = kMaxInlineWeights);
 
 }  // namespace mpsearch
