@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "kernels/cpu": ("kernels",),
     "kernels/cuda": ("kernels",),
     "models": ("kernels",),
-    "models/onnx": ("kernels", "models"),
+    "models/onnx": ("kernels", "models", "models/stored"),
     "models/stored": ("kernels", "models"),
     "models/zoo": ("kernels", "models", "models/onnx"),
     "runtime": ("kernels", *MODELS),
