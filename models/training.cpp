@@ -145,9 +145,7 @@ Attributes control_attributes(const TrainingOptions& options) {
           {"floor", options.scaler.floor},
           {"cap", options.scaler.cap},
           {"hysteresis", options.scaler.hysteresis},
-          {"clip", options.clip},
-          {"beta1", options.optimizer.beta1},
-          {"beta2", options.optimizer.beta2}};
+          {"clip", options.clip}};
 }
 
 void add_running_statistics(Graph& graph, const Model& model, ValueId state, bool unbiased) {

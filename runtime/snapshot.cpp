@@ -1,0 +1,84 @@
+#include "runtime/snapshot.h"
+
+#include <cstring>
+
+#include "kernels/error.h"
+
+namespace mpsearch {
+namespace {
+
+constexpr const char* kStepState = "step_state";
+constexpr const char* kAttempt = "attempt";
+constexpr const char* kSeed = "seed";
+
+StepState step_state_of(std::span<const std::byte> bytes) {
+  StepState state;
+  require(bytes.size() == sizeof state, ErrorKind::BadContent,
+          "the checkpoint's step state has another size than this version's");
+  std::memcpy(&state, bytes.data(), sizeof state);
+  return state;
+}
+
+/// The checkpoint's counters with the session's own loss scale: for another plan.
+Bytes with_scaler_of(std::span<const std::byte> kept, const Bytes& fresh) {
+  StepState state = step_state_of(kept);
+  const StepState initial = step_state_of(fresh);
+  state.loss_scale = initial.loss_scale;
+  state.good = initial.good;
+  state.hysteresis = initial.hysteresis;
+  Bytes bytes(sizeof state);
+  std::memcpy(bytes.data(), &state, sizeof state);
+  return bytes;
+}
+
+}  // namespace
+
+Snapshot take_snapshot(const Session& session, std::int64_t next_attempt, std::uint64_t seed,
+                       std::string plan_json) {
+  Snapshot snapshot;
+  snapshot.data.plan_json = std::move(plan_json);
+  const Graph& graph = session.prepared().training.lowered.graph;
+  for (const Value& value : graph.values) {
+    if (value.kind != ValueKind::Parameter && value.kind != ValueKind::State) continue;
+    snapshot.storage.push_back(session.read(value.name));
+    snapshot.data.tensors.push_back({value.name, value.type.form.dtype, value.type.shape, {}});
+  }
+  for (std::size_t i = 0; i < snapshot.storage.size(); ++i) {
+    snapshot.data.tensors[i].bytes = snapshot.storage[i];
+  }
+  snapshot.data.counters = {{kAttempt, static_cast<std::uint64_t>(next_attempt)}, {kSeed, seed}};
+  return snapshot;
+}
+
+std::int64_t restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
+                              const std::string& plan_json) {
+  if (data.counter(kSeed) != seed) {
+    throw Error(ErrorKind::BadContent,
+                {.what = "the checkpoint was made with another seed",
+                 .at = {},
+                 .why = "checkpoint " + std::to_string(data.counter(kSeed)) + ", asked for " +
+                        std::to_string(seed),
+                 .try_ = "--seed " + std::to_string(data.counter(kSeed))});
+  }
+  const Graph& graph = session.prepared().training.lowered.graph;
+  for (const Value& value : graph.values) {
+    if (value.kind != ValueKind::Parameter && value.kind != ValueKind::State) continue;
+    const CheckpointTensor& tensor = data.tensor(value.name);
+    if (tensor.shape != value.type.shape || tensor.dtype != value.type.form.dtype) {
+      throw Error(ErrorKind::BadContent,
+                  {.what = "the checkpoint does not fit the model",
+                   .at = "'" + value.name + "'",
+                   .why = "checkpoint " + to_string(tensor.shape) + ", model " +
+                          to_string(value.type.shape),
+                   .try_ = "resume with the model and optimizer that the checkpoint was made with"});
+    }
+    if (value.name == kStepState && data.plan_json != plan_json) {
+      session.write(value.name, with_scaler_of(tensor.bytes, session.read(value.name)));
+    } else {
+      session.write(value.name, tensor.bytes);
+    }
+  }
+  return static_cast<std::int64_t>(data.counter(kAttempt));
+}
+
+}  // namespace mpsearch

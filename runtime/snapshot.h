@@ -1,0 +1,30 @@
+// Between a session and a checkpoint: everything that a run needs to go on. Used by `train`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/checkpoint.h"
+#include "runtime/session.h"
+
+namespace mpsearch {
+
+/// A checkpoint's content that owns its tensors' bytes.
+struct Snapshot {
+  CheckpointData data;
+  std::vector<Bytes> storage;
+};
+
+/// Parameters, moments, running statistics and step state as they are now, and the attempt that
+/// comes next. `plan_json` is the plan that the session obeys; empty: none.
+Snapshot take_snapshot(const Session& session, std::int64_t next_attempt, std::uint64_t seed,
+                       std::string plan_json);
+
+/// Puts a checkpoint's content into the session; returns the attempt that comes next. Under another
+/// plan than the checkpoint's the loss scaler starts anew. Throws BadContent where the checkpoint
+/// is of another model or optimizer, or was made with another seed.
+std::int64_t restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
+                              const std::string& plan_json);
+
+}  // namespace mpsearch
