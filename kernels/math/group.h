@@ -20,6 +20,8 @@ struct Two {
   A first;
   B second;
 };
+template <class A, class B>
+Two(A, B) -> Two<A, B>;
 
 /// The outputs of a map, Out{y, mask}: pointers to storage types, or Bits.
 template <class... T>
