@@ -35,35 +35,30 @@ void for_each_product(const Call& call, const Shape& x, const Shape& w, const Sh
   const Triple in = last_three(spatial(x), 1);
   const Triple out = last_three(spatial(y), 1);
   const Triple kernel = last_three(spatial(w), 1);
-  const auto at = [](std::int64_t row, std::int64_t channel, std::int64_t channels, Triple size,
-                     Triple index) {
-    const std::int64_t plane = row * channels + channel;
-    return static_cast<std::size_t>(((plane * size[0] + index[0]) * size[1] + index[1]) * size[2] +
-                                    index[2]);
+  const auto inside = [&](std::size_t d, std::int64_t i) { return i >= 0 && i < in[d]; };
+  const auto from = [&](std::size_t d, std::int64_t o, std::int64_t k) {
+    return o * stride[d] + k * dilation[d] - pad[d];
   };
-  const auto each = [](Triple size, auto body) {
-    for (std::int64_t i = 0; i < size[0]; ++i) {
-      for (std::int64_t j = 0; j < size[1]; ++j) {
-        for (std::int64_t k = 0; k < size[2]; ++k) body(Triple{i, j, k});
-      }
-    }
-  };
-  for (std::int64_t n = 0; n < x[0]; ++n) {
-    for (std::int64_t m = 0; m < w[0]; ++m) {
-      const std::int64_t first_channel = m / (w[0] / groups) * w[1];
-      for (std::int64_t c = 0; c < w[1]; ++c) {
-        each(out, [&](Triple o) {
-          each(kernel, [&](Triple k) {
-            Triple i{};
-            for (std::size_t d = 0; d < 3; ++d) {
-              i[d] = o[d] * stride[d] + k[d] * dilation[d] - pad[d];
-              if (i[d] < 0 || i[d] >= in[d]) return;
-            }
-            f(at(n, m, y[1], out, o), at(n, first_channel + c, x[1], in, i),
-              at(m, c, w[1], kernel, k));
-          });
+  std::size_t weight = 0;  // the loops over m, c, k walk w in its order
+  for (std::int64_t m = 0; m < w[0]; ++m) {
+    for (std::int64_t c = 0; c < w[1]; ++c) {
+      const std::int64_t channel = m / (w[0] / groups) * w[1] + c;
+      for_each_index({kernel[0], kernel[1], kernel[2]}, [&](const Shape& k) {
+        for_each_index({x[0], out[0], out[1]}, [&](const Shape& row) {
+          const std::int64_t i = from(0, row[1], k[0]);
+          const std::int64_t j = from(1, row[2], k[1]);
+          if (!inside(0, i) || !inside(1, j)) return;
+          const std::int64_t x_row = (((row[0] * x[1] + channel) * in[0] + i) * in[1] + j) * in[2];
+          const std::int64_t y_row =
+              (((row[0] * y[1] + m) * out[0] + row[1]) * out[1] + row[2]) * out[2];
+          for (std::int64_t o = 0; o < out[2]; ++o) {
+            const std::int64_t l = from(2, o, k[2]);
+            if (!inside(2, l)) continue;
+            f(static_cast<std::size_t>(y_row + o), static_cast<std::size_t>(x_row + l), weight);
+          }
         });
-      }
+        ++weight;
+      });
     }
   }
 }
