@@ -11,26 +11,29 @@ namespace mpsearch::solver {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int kRootSteps = 150;
+constexpr int kRootSteps = 300;
 constexpr int kNodeSteps = 15;
 constexpr std::size_t kLabels = 100;
 
 }  // namespace
 
-BranchAndBound::BranchAndBound(const Problem& problem, const FrontierGraph& graph, Task task,
+BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task task,
                                const SolveOptions& options, const Patience& patience)
     : problem_(problem),
-      graph_(graph),
+      graph_(std::move(graph)),
       task_(std::move(task)),
       options_(options),
       patience_(patience),
-      offsets_(graph),
-      dual_(graph, offsets_, task_, patience) {
-  root_view_.allowed.assign(offsets_.option.back(), 1);
-  for (const Step& step : graph.steps)
+      offsets_(graph_),
+      dual_(std::make_unique<Dual>(graph_, offsets_, task_, patience)) {
+  for (const Step& step : graph_.steps) {
+    for (const int signature : step.signature_of)
+      root_view_.allowed.push_back(static_cast<char>(signature >= 0));
     root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
-  dearest_ = dual_.pricing().dearest(task_.goal, root_view_);
-  spread_ = dearest_ - dual_.evaluate({}, {}, root_view_);
+  }
+  dearest_ = dual_->pricing().dearest(task_.goal, root_view_);
+  root_bound_ = dual_->evaluate({}, {}, root_view_);
+  spread_ = dearest_ - root_bound_;
   if (!(spread_ > 0)) spread_ = std::max(1.0, std::fabs(dearest_));
 }
 
@@ -64,7 +67,7 @@ Answer BranchAndBound::run() {
   std::vector<SearchNode> open;
   SearchNode root;
   root.allowed = root_view_.allowed;
-  root.bound = -kInfinity;
+  root.bound = root_bound_;
   open.push_back(std::move(root));
   Answer answer;
   double unfinished = kInfinity;  // the least bound of what was left when a limit struck
@@ -78,7 +81,9 @@ Answer BranchAndBound::run() {
     bool alive = true;
     while (alive) {  // plunge
       if (node.bound >= stop()) break;
-      if (patience_.over() || (options_.node_limit > 0 && nodes_ >= options_.node_limit)) {
+      const bool over =
+          patience_.over() || (options_.node_limit > 0 && nodes_ >= options_.node_limit);
+      if (nodes_ > 0 && over) {  // the first node always gives a bound and mostly an answer
         unfinished = node.bound;
         for (const SearchNode& other : open) unfinished = std::min(unfinished, other.bound);
         open.clear();
@@ -93,8 +98,10 @@ Answer BranchAndBound::run() {
       }
       if (!alive) break;
       const Split chosen = split(node);
-      open.push_back(child(node, chosen, false));
-      node = child(node, chosen, true);
+      // Light options lead to a first solution, heavy ones are refuted sooner.
+      const bool heavy_first = !incumbent_.empty();
+      open.push_back(child(node, chosen, !heavy_first));
+      node = child(node, chosen, heavy_first);
     }
   }
   answer.choice = incumbent_;
@@ -118,11 +125,18 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     view_.allowed[o] = static_cast<char>(view_.allowed[o] & node.allowed[o]);
   if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
   if (is_root) {
+    const double before = stop();
     search_beams(node, 24);
     search_beams(node, 100);
+    search_near_incumbent(node);
+    if (stop() < before && !tighten(node, kNodeSteps)) return false;
     root_view_ = view_;
+    shrink_graph();
+    view_ = root_view_;
+    dual_->evaluate(node.state.rows, node.state.multiplier, view_);
   } else if (incumbent_.empty() || nodes_ % 16 == 0) {
     search_beams(node, 24);
+    search_near_incumbent(node);
   }
   if (node.bound >= stop() || !finish_by_labels(node)) return false;
   node.allowed = view_.allowed;
@@ -133,10 +147,28 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
 void BranchAndBound::strike_root() {
   if (nodes_ <= 1 || incumbent_.empty() || incumbent_goal_ == struck_at_) return;
   struck_at_ = incumbent_goal_;
-  const double bound = dual_.evaluate(root_state_.rows, root_state_.multiplier, root_view_);
+  const double bound = dual_->evaluate(root_state_.rows, root_state_.multiplier, root_view_);
   if (std::isinf(bound)) return;
-  dual_.pricing().strike(root_view_, stop() + dual_.rounding(root_state_, bound) +
-                                         dual_.constant(root_state_.rows, root_state_.multiplier));
+  dual_->pricing().strike(root_view_,
+                          stop() + dual_->rounding(root_state_, bound) +
+                              dual_->constant(root_state_.rows, root_state_.multiplier));
+  const auto alive =
+      std::count_if(root_view_.to.begin(), root_view_.to.end(), [](int to) { return to >= 0; });
+  if (2 * static_cast<std::size_t>(alive) < root_view_.to.size()) shrink_graph();
+}
+
+/// Leaves of the graph only what the root's view holds.
+void BranchAndBound::shrink_graph() {
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k)
+    std::copy_n(root_view_.to.begin() + static_cast<std::ptrdiff_t>(offsets_.arc[k]),
+                graph_.steps[k].to.size(), graph_.steps[k].to.begin());
+  reduce(graph_, root_view_.allowed);
+  offsets_ = Offsets(graph_);
+  dual_ = std::make_unique<Dual>(graph_, offsets_, task_, patience_);
+  root_view_.to.clear();
+  for (const Step& step : graph_.steps)
+    root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
+  row_bounds_.clear();
 }
 
 /// The cheapest ways to the end for each row of the node alone; strikes out what breaks one.
@@ -163,21 +195,20 @@ bool BranchAndBound::bound_rows(SearchNode& node) {
 /// Alternates between better multipliers and striking out by them.
 bool BranchAndBound::tighten(SearchNode& node, int steps) {
   for (int round = 0; round < 4; ++round) {
-    const DualResult result =
-        dual_.improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3, 0.02 * spread_,
-                      [this](const Path& path) { return meet(path); });
+    const DualResult result = dual_->improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3,
+                                             [this](const Path& path) { return meet(path); });
     if (result.enough) return false;
-    double bound = dual_.evaluate(node.state.rows, node.state.multiplier, view_);
-    bound -= dual_.rounding(node.state, bound);
+    double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+    bound -= dual_->rounding(node.state, bound);
     node.bound = std::max(node.bound, bound);
     if (node.bound >= stop()) return false;
     const auto left = std::count(view_.allowed.begin(), view_.allowed.end(), 1);
     const int struck =
-        dual_.pricing().strike(view_, stop() + 2 * dual_.rounding(node.state, bound) +
-                                          dual_.constant(node.state.rows, node.state.multiplier));
+        dual_->pricing().strike(view_, stop() + 2 * dual_->rounding(node.state, bound) +
+                                           dual_->constant(node.state.rows, node.state.multiplier));
     if (struck * 10 <= left) break;
   }
-  const double bound = dual_.evaluate(node.state.rows, node.state.multiplier, view_);
+  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
   return !std::isinf(bound);
 }
 
@@ -194,8 +225,8 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
       row_bounds_.push_back({row, Pricing(graph_, offsets_)});
       row_bounds_.back().pricing.price(alone, view_);
     }
-    const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_.pricing(),
-                                            dual_.constant(node.state.rows, node.state.multiplier),
+    const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_->pricing(),
+                                            dual_->constant(node.state.rows, node.state.multiplier),
                                             row_bounds_, stop(), kLabels, true);
     if (!result.complete) return true;
     if (result.found.empty()) return false;
@@ -212,16 +243,38 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
     if (worst < 0) return true;
     node.state.rows.push_back(worst);
     node.state.multiplier.push_back(0);
-    node.state.radius.push_back(0.02 * spread_);
+    node.state.radius.push_back(std::max(0.1 * std::fabs(node.bound), 1e-6 * spread_));
   }
   return true;
 }
 
 void BranchAndBound::search_beams(const SearchNode& node, std::size_t most) {
-  const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_.pricing(),
-                                          dual_.constant(node.state.rows, node.state.multiplier),
+  const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_->pricing(),
+                                          dual_->constant(node.state.rows, node.state.multiplier),
                                           row_bounds_, stop(), most, false);
   for (const Path& path : result.found) meet(path);
+}
+
+/// A beam over the options that the incumbent or the mixed paths of the dual take.
+void BranchAndBound::search_near_incumbent(const SearchNode& node) {
+  if (incumbent_.empty()) return;
+  View near = view_;
+  std::fill(near.allowed.begin(), near.allowed.end(), 0);
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const int layer = graph_.steps[k].layer;
+    near.allowed[offsets_.option[k] + incumbent_[layer]] = 1;
+    for (std::size_t p = 0; p < node.state.weight.size(); ++p)
+      if (node.state.weight[p] > 0)
+        near.allowed[offsets_.option[k] + node.state.paths[p]->choice[layer]] = 1;
+  }
+  for (std::size_t o = 0; o < near.allowed.size(); ++o)
+    near.allowed[o] = static_cast<char>(near.allowed[o] & view_.allowed[o]);
+  if (std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, near))) return;
+  const LabelResult result = label_search(graph_, offsets_, task_, near, dual_->pricing(),
+                                          dual_->constant(node.state.rows, node.state.multiplier),
+                                          row_bounds_, stop(), 2 * kLabels, false);
+  for (const Path& path : result.found) meet(path);
+  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
 }
 
 /// What each option of a step takes from the limits at the current multipliers: its price without
@@ -239,7 +292,7 @@ std::vector<double> BranchAndBound::burden(int k) const {
       if (view_.to[offsets_.arc[k] + static_cast<std::size_t>(n) * step.signatures + s] < 0)
         continue;
       const int cell = step.row_of[n] * step.signatures + s;
-      sum[s] += dual_.pricing().cell(k, step.row_of[n], s);
+      sum[s] += dual_->pricing().cell(k, step.row_of[n], s);
       for (int i = step.cell_start[cell]; i < step.cell_start[cell + 1]; ++i)
         sum[s] -= goal(step.cell_items[i]);
       count[s] += 1;
@@ -247,7 +300,11 @@ std::vector<double> BranchAndBound::burden(int k) const {
   std::vector<double> burdens;
   for (std::size_t o = 0; o < step.own.size(); ++o) {
     const int s = step.signature_of[o];
-    burdens.push_back(dual_.pricing().own(k, static_cast<int>(o)) - goal(step.own[o]) +
+    if (s < 0) {
+      burdens.push_back(0);
+      continue;
+    }
+    burdens.push_back(dual_->pricing().own(k, static_cast<int>(o)) - goal(step.own[o]) +
                       (count[s] > 0 ? sum[s] / count[s] : 0));
   }
   return burdens;

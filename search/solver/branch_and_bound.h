@@ -19,7 +19,7 @@ struct SearchNode {
 
 class BranchAndBound {
  public:
-  BranchAndBound(const Problem& problem, const FrontierGraph& graph, Task task,
+  BranchAndBound(const Problem& problem, FrontierGraph graph, Task task,
                  const SolveOptions& options, const Patience& patience);
 
   /// A known feasible choice to start from.
@@ -40,6 +40,7 @@ class BranchAndBound {
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node);
   void search_beams(const SearchNode& node, std::size_t most);
+  void search_near_incumbent(const SearchNode& node);
   void strike_root();
 
   struct Split {
@@ -50,13 +51,15 @@ class BranchAndBound {
   SearchNode child(const SearchNode& node, const Split& split, bool heavy) const;
   std::vector<double> burden(int step) const;
 
+  void shrink_graph();
+
   const Problem& problem_;
-  const FrontierGraph& graph_;
+  FrontierGraph graph_;
   Task task_;
   const SolveOptions& options_;
   const Patience& patience_;
   Offsets offsets_;
-  Dual dual_;
+  std::unique_ptr<Dual> dual_;
   View root_view_;
   View view_;
   std::vector<RowBounds> row_bounds_;

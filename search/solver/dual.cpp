@@ -66,7 +66,7 @@ MasterSolution Dual::master(DualState& state) const {
   return solution;
 }
 
-bool Dual::add_violated_row(DualState& state, double radius) const {
+int Dual::violated_row(const DualState& state) const {
   std::vector<double> usage(task_.events, 0);
   for (std::size_t k = 0; k < state.paths.size(); ++k) {
     if (state.weight[k] <= 0) continue;
@@ -87,11 +87,29 @@ bool Dual::add_violated_row(DualState& state, double radius) const {
     most = over;
     worst = row;
   }
-  if (worst < 0) return false;
-  state.rows.push_back(worst);
+  return worst;
+}
+
+/// The path that asks least of the row shows what the row's multiplier is worth at most on average:
+/// the scale of the first steps. The path itself bounds the multiplier.
+void Dual::add_row(DualState& state, int row, const View& view, const Meet& meet) {
+  Functional alone;
+  task_.add_row(row, 1, alone);
+  ++evaluations_;
+  pricing_.price(alone, view);
+  Path least = pricing_.path(view);
+  meet(least);
+  double cost = 0;
+  double relief = 0;
+  for (std::size_t k = 0; k < state.paths.size(); ++k) {
+    if (state.weight[k] <= 0) continue;
+    cost += state.weight[k] * (least.value(task_.goal) - state.paths[k]->value(task_.goal));
+    relief += state.weight[k] * (task_.slope(row, *state.paths[k]) - task_.slope(row, least));
+  }
+  state.rows.push_back(row);
   state.multiplier.push_back(0);
-  state.radius.push_back(radius);
-  return true;
+  state.radius.push_back(cost > 0 && relief > 0 ? 0.3 * cost / relief : 1);
+  keep(state, std::move(least));
 }
 
 void Dual::keep(DualState& state, Path path) const {
@@ -109,8 +127,7 @@ void Dual::keep(DualState& state, Path path) const {
   state.paths.push_back(std::make_shared<const Path>(std::move(path)));
 }
 
-DualResult Dual::improve(DualState& state, const View& view, int steps, double radius,
-                         const Meet& meet) {
+DualResult Dual::improve(DualState& state, const View& view, int steps, const Meet& meet) {
   double best = evaluate(state.rows, state.multiplier, view);
   if (std::isinf(best)) return {best, true};
   const auto take_path = [&] {
@@ -119,15 +136,21 @@ DualResult Dual::improve(DualState& state, const View& view, int steps, double r
     keep(state, std::move(path));
     return stop;
   };
+  const double first = best;
   double stop = take_path();
   for (int step = 0; step < steps && best - rounding(state, best) < stop; ++step) {
     if (patience_.over()) break;
-    const MasterSolution next = master(state);
+    MasterSolution next = master(state);
     const double hope = next.theta - best;
-    const double gap = std::isfinite(stop) ? stop - best : std::fabs(best);
-    if (hope <= std::max(1e-4 * gap, 1e-11 * std::fabs(best))) {
-      if (!add_violated_row(state, radius)) break;
-      continue;
+    const double worth = std::min(stop - best, std::max(std::fabs(best), 1e-6 * (stop - best)));
+    const double little = std::max(1e-4 * worth, 1e-11 * std::fabs(best));
+    if (hope <= std::max(little, 0.05 * (best - first))) {
+      const int row = violated_row(state);
+      if (row < 0 && hope <= little) break;
+      if (row >= 0) {
+        add_row(state, row, view, meet);
+        next = master(state);
+      }
     }
     const double bound = evaluate(state.rows, next.multiplier, view);
     stop = take_path();

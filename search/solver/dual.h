@@ -66,8 +66,7 @@ class Dual {
 
   /// At most `steps` evaluations from `state`, which takes the best multipliers found. Stops once
   /// the bound reaches what `meet` returns; then `enough` is true.
-  DualResult improve(DualState& state, const View& view, int steps, double radius,
-                     const Meet& meet);
+  DualResult improve(DualState& state, const View& view, int steps, const Meet& meet);
 
   /// The bound at given multipliers; `pricing()` then holds the prices.
   double evaluate(const std::vector<int>& rows, const std::vector<double>& multiplier,
@@ -82,7 +81,8 @@ class Dual {
 
  private:
   MasterSolution master(DualState& state) const;
-  bool add_violated_row(DualState& state, double radius) const;
+  int violated_row(const DualState& state) const;
+  void add_row(DualState& state, int row, const View& view, const Meet& meet);
   void keep(DualState& state, Path path) const;
 
   const Task& task_;

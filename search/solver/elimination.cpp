@@ -9,6 +9,8 @@
 namespace mpsearch::solver {
 namespace {
 
+constexpr int kStarts = 24;
+
 /// Which layers each factor ties together, and how many bits its state is thought to need.
 struct Ties {
   std::vector<std::vector<int>> layers;  // of each factor
@@ -159,14 +161,28 @@ std::vector<Order> elimination_orders(const Problem& problem,
   std::vector<Candidate> candidates(2);
   for (int l = 0; l < layers; ++l) candidates[0].layers.push_back(l);
   candidates[1].layers.assign(candidates[0].layers.rbegin(), candidates[0].layers.rend());
-  const int starts = std::min(layers, 24);
-  for (int s = 0; s < starts; ++s)
-    candidates.push_back({greedy(problem, ties,
-                                 static_cast<int>(static_cast<std::int64_t>(s) * (layers - 1) /
-                                                  std::max(1, starts - 1))),
-                          0});
   for (Candidate& candidate : candidates)
     candidate.arcs = promised_arcs(problem, ties, candidate.layers);
+  // Where a greedy order starts matters (a U-Net opens best from its inside): look for the best
+  // start, coarsely, then closer and closer around it.
+  int from = 0;
+  int to = layers - 1;
+  while (true) {
+    const int step = std::max(1, (to - from) / kStarts);
+    int best = from;
+    double least = 0;
+    for (int start = from; start <= to; start += step) {
+      Candidate& candidate = candidates.emplace_back();
+      candidate.layers = greedy(problem, ties, start);
+      candidate.arcs = promised_arcs(problem, ties, candidate.layers);
+      if (start != from && candidate.arcs >= least) continue;
+      least = candidate.arcs;
+      best = start;
+    }
+    if (step == 1) break;
+    from = std::max(0, best - step);
+    to = std::min(layers - 1, best + step);
+  }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.arcs < b.arcs; });
   std::vector<Order> orders;

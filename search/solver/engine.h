@@ -56,7 +56,7 @@ Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& opt
                       const Patience& patience);
 
 /// Limits of effort of the exact engine.
-inline constexpr std::int64_t kMostArcs = 40'000'000;
+inline constexpr std::int64_t kMostArcs = 8'000'000;
 
 /// A linear inequality that every choice worth finding satisfies; helps to strike out the others.
 struct KnownLimit {

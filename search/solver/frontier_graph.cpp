@@ -5,32 +5,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "search/solver/numbering.h"
+
 namespace mpsearch::solver {
 namespace {
-
-/// Numbers equal vectors equally, in order of appearance.
-class Numbering {
- public:
-  int operator()(const std::vector<int>& key) {
-    const auto [entry, fresh] = known_.emplace(key, static_cast<int>(known_.size()));
-    if (fresh) keys_.push_back(&entry->first);
-    return entry->second;
-  }
-  int size() const { return static_cast<int>(keys_.size()); }
-  const std::vector<int>& key(int number) const { return *keys_[number]; }
-
- private:
-  struct Hash {
-    std::size_t operator()(const std::vector<int>& key) const {
-      std::uint64_t h = key.size();
-      for (const int value : key)
-        h = (h ^ (static_cast<std::uint64_t>(value) + (h >> 31))) * 0x9e3779b97f4a7c15ULL;
-      return h ^ (h >> 29);
-    }
-  };
-  std::unordered_map<std::vector<int>, int, Hash> known_;
-  std::vector<const std::vector<int>*> keys_;
-};
 
 class GraphBuilder {
  public:
@@ -54,8 +32,10 @@ class GraphBuilder {
       nodes = add_step(layer, nodes);
       if (graph_.arcs > most_arcs_) return std::nullopt;
     }
-    drop_dead_and_merge(static_cast<int>(nodes.size()));
     graph_.items = pool_.items();
+    std::size_t options = 0;
+    for (const Step& step : graph_.steps) options += step.own.size();
+    reduce(graph_, std::vector<char>(options, 1));
     return std::move(graph_);
   }
 
@@ -223,52 +203,6 @@ class GraphBuilder {
         step.to.push_back(entry->second);
       }
     return next;
-  }
-
-  /// From the last layer back: removes nodes that lead nowhere, merges nodes with equal futures.
-  void drop_dead_and_merge(int last_nodes) {
-    std::vector<int> kept(last_nodes, 0);  // new index of the nodes after the step, -1: dead
-    for (std::size_t k = graph_.steps.size(); k-- > 0;) {
-      Step& step = graph_.steps[k];
-      Numbering cells;
-      std::vector<int> cell_number;
-      for (std::size_t c = 0; c + 1 < step.cell_start.size(); ++c) {
-        std::vector<int> content(step.cell_items.begin() + step.cell_start[c],
-                                 step.cell_items.begin() + step.cell_start[c + 1]);
-        std::sort(content.begin(), content.end());
-        cell_number.push_back(cells(content));
-      }
-      Numbering futures;
-      std::vector<int> merged;
-      std::vector<int> row_of;
-      std::vector<int> to;
-      for (int n = 0; n < step.nodes; ++n) {
-        std::vector<int> future;
-        bool alive = false;
-        for (int s = 0; s < step.signatures; ++s) {
-          const int old = step.to[static_cast<std::size_t>(n) * step.signatures + s];
-          const int next = old < 0 ? -1 : kept[old];
-          alive = alive || next >= 0;
-          future.push_back(next);
-          future.push_back(next < 0 ? -1 : cell_number[step.row_of[n] * step.signatures + s]);
-        }
-        if (!alive) {
-          merged.push_back(-1);
-          continue;
-        }
-        const int count = futures.size();
-        merged.push_back(futures(future));
-        if (futures.size() == count) continue;
-        row_of.push_back(step.row_of[n]);
-        for (int s = 0; s < step.signatures; ++s) to.push_back(future[2 * s]);
-      }
-      step.nodes = futures.size();
-      step.row_of = std::move(row_of);
-      step.to = std::move(to);
-      kept = std::move(merged);
-    }
-    graph_.arcs = 0;
-    for (const Step& step : graph_.steps) graph_.arcs += static_cast<std::int64_t>(step.to.size());
   }
 
   const Problem& problem_;

@@ -22,7 +22,7 @@ struct Step {
   int nodes = 0;  // before the layer
   int rows = 0;
   int signatures = 0;
-  std::vector<int> signature_of;  // of each option
+  std::vector<int> signature_of;  // of each option, -1: it has no arc
   std::vector<int> own;           // item of each option
   std::vector<int> row_of;        // of each node
   std::vector<int> to;            // [node x signatures + signature]: next node, -1: forbidden
@@ -43,6 +43,10 @@ struct FrontierGraph {
 std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& order,
                                          const std::vector<std::vector<Pick>>& forbidden,
                                          std::int64_t most_arcs);
+
+/// Makes the graph as small as its arcs and the `allowed` options (of all steps in turn) let it be.
+/// Options keep their indices.
+void reduce(FrontierGraph& graph, const std::vector<char>& allowed);
 
 /// Orders worth building, the one that promises the narrowest graph first.
 std::vector<Order> elimination_orders(const Problem& problem,

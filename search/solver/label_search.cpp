@@ -68,7 +68,7 @@ class LabelSearch {
                             static_cast<std::size_t>(label.node) * step.signatures;
       for (std::size_t o = 0; o < step.own.size(); ++o) {
         const int s = step.signature_of[o];
-        if (to[s] < 0 || view_.allowed[offsets_.option[k] + o] == 0) continue;
+        if (view_.allowed[offsets_.option[k] + o] == 0 || to[s] < 0) continue;
         Label next;
         next.node = to[s];
         next.parent = static_cast<int>(l);

@@ -145,7 +145,7 @@ Path Pricing::path(const View& view) const {
     for (std::size_t o = 0; o < step.own.size(); ++o) {
       const int s = step.signature_of[o];
       const int option = offsets_.option[k] + static_cast<int>(o);
-      if (to[s] < 0 || view.allowed[option] == 0) continue;
+      if (view.allowed[option] == 0 || to[s] < 0) continue;
       const double price = cell(static_cast<int>(k), step.row_of[node], s) + own_[option] +
                            to_end_[offsets_.node[k + 1] + to[s]];
       if (price >= best) continue;

@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 
+constexpr std::int64_t kCheapArcs = 20'000;
+
 /// Nodes that breaking the tie may take, whatever the first search took.
 constexpr std::int64_t kTieNodes = 200;
 constexpr std::int64_t kTieFactor = 4;
@@ -35,8 +37,13 @@ class Engines {
       : options_(options), patience_(patience) {
     if (options.engine == Engine::Cbc) return;
     const std::vector<Order> orders = elimination_orders(problem, options.forbidden);
-    for (std::size_t o = 0; o < std::min<std::size_t>(3, orders.size()) && !graph_; ++o)
-      graph_ = build_graph(problem, orders[o], options.forbidden, kMostArcs);
+    // The promise is a guess: where it matters, the next orders may prove better.
+    for (std::size_t o = 0; o < std::min<std::size_t>(4, orders.size()); ++o) {
+      if (graph_ && graph_->arcs < kCheapArcs) break;
+      std::optional<FrontierGraph> graph =
+          build_graph(problem, orders[o], options.forbidden, graph_ ? graph_->arcs : kMostArcs);
+      if (graph && (!graph_ || graph->arcs < graph_->arcs)) graph_ = std::move(graph);
+    }
     if (graph_ || options.engine == Engine::Auto) return;
     throw Error(ErrorKind::Unavailable,
                 ErrorText{.what = "the exact engine cannot hold this problem",

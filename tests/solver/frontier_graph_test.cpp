@@ -14,7 +14,7 @@ namespace {
 bool allows(const FrontierGraph& graph, const std::vector<int>& choice) {
   int node = 0;
   for (const Step& step : graph.steps) {
-    if (step.nodes == 0) return false;
+    if (step.nodes == 0 || step.signature_of[choice[step.layer]] < 0) return false;
     node = step.to[static_cast<std::size_t>(node) * step.signatures +
                    step.signature_of[choice[step.layer]]];
     if (node < 0) return false;
