@@ -37,11 +37,26 @@ TensorType record_type(std::size_t bytes) {
   return {{static_cast<std::int64_t>(bytes)}, {DType::U8, Layout::RowMajor}};
 }
 
+/// What the loss compares: cross-entropies take logits, a squared error what the model really gives.
+ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
+  const ValueId output = graph.outputs[0];
+  if (kind != LossKind::MeanSquaredError || model.final_activation.empty()) return output;
+  Attributes attributes;
+  if (model.final_activation != "Sigmoid") {
+    const std::size_t rank = graph.value(output).type.shape.size();
+    attributes.set("axis", static_cast<std::int64_t>(rank) - 1);
+  }
+  const NodeId node = graph.add_node("final_activation", model.final_activation, {output}, attributes);
+  const NodeId producer = graph.value(output).producer;
+  if (producer != kNone) graph.node(node).layer = graph.node(producer).layer;
+  return graph.node(node).outputs[0];
+}
+
 /// Adds target, step inputs and the loss over the model's first output.
 void add_loss(StepGraph& step, const Model& model, LossKind kind) {
   Graph& graph = step.graph;
   require(!graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
-  const ValueId output = graph.outputs[0];
+  const ValueId output = compared_output(graph, model, kind);
   TensorType target = graph.value(output).type;
   if (kind == LossKind::CrossEntropy) {
     if (target.shape.size() < 2) {

@@ -84,6 +84,13 @@ void convert_opset(ModelFile& file) {
   }
 }
 
+/// Before anything moves them: the names that layers and messages use.
+void name_nodes(onnx::GraphProto& graph) {
+  for (int i = 0; i < graph.node_size(); ++i) {
+    graph.mutable_node(i)->set_name(node_label(graph.node(i), i));
+  }
+}
+
 void expand_functions(ModelFile& file) {
   if (file.proto.functions_size() == 0) return;
   try {
@@ -266,6 +273,7 @@ int opset_of(const onnx::ModelProto& model) {
 void check_and_expand(ModelFile& file) {
   check_versions(file);
   check_with_onnx(file);
+  name_nodes(*file.proto.mutable_graph());
   expand_functions(file);
   convert_opset(file);
 }

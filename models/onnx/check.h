@@ -29,6 +29,10 @@ int opset_of(const onnx::ModelProto& model);
 /// BadContent.
 void check_and_expand(ModelFile& file);
 
+/// Replaces operators that we do not have by the bodies that ONNX defines for them, where we have
+/// all of a body (expand.cpp).
+void expand_operators(onnx::ModelProto& model);
+
 /// Applies --batch and --input. Throws Usage where they fit no input or leave a dimension open.
 InputSizes input_sizes(const ModelFile& file, const ImportOptions& options);
 

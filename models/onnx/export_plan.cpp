@@ -367,6 +367,7 @@ std::vector<std::string> export_plan(const std::filesystem::path& original,
                                      const std::filesystem::path& path) {
   ModelFile file = open_model(original);
   check_and_expand(file);
+  expand_operators(file.proto);
   const InputSizes sizes = input_sizes(file, options);
   infer_shapes(file, sizes);
   const Conversion conversion = convert(file, sizes, options, false);
@@ -375,6 +376,7 @@ std::vector<std::string> export_plan(const std::filesystem::path& original,
       roles_of(conversion, file.proto.graph(), layers);
 
   onnx::ModelProto model = rebuilt(original, values);
+  expand_operators(model);
   raise_opset(model, least_opset(layers));
   set_metadata(model, metadata);
   model.set_ir_version(std::max<std::int64_t>(model.ir_version(), kMetadataIr));

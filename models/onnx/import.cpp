@@ -12,6 +12,7 @@ namespace {
 /// A file that was opened, checked and converted.
 Conversion converted(ModelFile& file, const ImportOptions& options, bool load_weights) {
   check_and_expand(file);
+  expand_operators(file.proto);
   const InputSizes sizes = input_sizes(file, options);
   const std::string complaint = infer_shapes(file, sizes);
   Conversion conversion = convert(file, sizes, options, load_weights);

@@ -42,7 +42,7 @@ struct NamedShape {
 struct LayerSummary {
   std::string name;
   std::string op;
-  Shape output;  // of its last node
+  Shape output;                 // of its last node
   std::int64_t parameters = 0;  // trainable elements that its nodes are the first to read
 };
 

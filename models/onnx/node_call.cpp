@@ -93,9 +93,13 @@ Shape NodeCall::integers(std::string_view name, int since, std::size_t index) {
 ValueId NodeCall::emit(std::string_view op, std::vector<ValueId> inputs, Attributes attributes,
                        std::string_view suffix) {
   std::string name = name_;
-  if (named_) name += "." + std::string(suffix.empty() ? op : suffix);
-  if (suffix.empty()) named_ = true;
-  if (!suffix.empty() && !named_) name += "." + std::string(suffix);
+  if (!suffix.empty()) {
+    name += "." + std::string(suffix);
+  } else if (named_) {
+    name += "." + std::string(op);
+  } else {
+    named_ = true;
+  }
   return scope.emit(name, op, std::move(inputs), std::move(attributes), index_);
 }
 

@@ -44,7 +44,8 @@ class NodeCall {
   /// From attribute `name` before opset `since`, from input `index` after. Empty where absent.
   Shape integers(std::string_view name, int since, std::size_t index);
 
-  /// Adds a node. The first one takes the ONNX node's name, later ones NAME.SUFFIX.
+  /// Adds a node. The first without a suffix takes the ONNX node's name, others NAME.SUFFIX or
+  /// NAME.OP.
   ValueId emit(std::string_view op, std::vector<ValueId> inputs, Attributes attributes = {},
                std::string_view suffix = "");
   /// `value` seen in another shape; itself where it has that shape.

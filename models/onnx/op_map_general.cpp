@@ -113,6 +113,52 @@ void clip_inputs(NodeCall& call) {
   clip_between(call, low, high);
 }
 
+/// With a constant on one side, Max and Min bound the other.
+void bounded(NodeCall& call) {
+  if (call.inputs() == 1) return call.alias(0);
+  if (call.inputs() != 2) call.refuse("more than two operands");
+  const std::size_t constant = call.symbol(0).at_import() ? 0 : 1;
+  if (!call.symbol(constant).at_import()) call.refuse("no operand is a constant");
+  if (elements_of(call.shape(constant)) != 1) call.refuse("its constant is not a scalar");
+  require_float(call, 1 - constant);
+  const double bound = call.scalar(constant);
+  const Shape shape = broadcast(call.shape(0), call.shape(1));
+  if (shape != call.shape(1 - constant)) call.refuse("its constant has more dimensions");
+  const bool least = call.node.op_type() == "Max";
+  call.result(call.emit("Clip", {call.data(1 - constant)},
+                        {{"min", least ? bound : -kLargest}, {"max", least ? kLargest : bound}}));
+}
+
+/// x^2 alone: what variances and norms are made of.
+void power(NodeCall& call) {
+  require_float(call, 0);
+  if (!call.symbol(1).at_import() || call.scalar(1) != 2) call.refuse("an exponent other than 2");
+  const ValueId x = call.data(0);
+  call.result(call.emit("Mul", {x, x}));
+}
+
+/// alpha x + beta, between 0 and 1.
+void hard_sigmoid(NodeCall& call) {
+  require_float(call, 0);
+  const std::string& name = call.node.name();
+  const ValueId alpha = call.scope.number(number_of(call.node, "alpha", 0.2), name + ".alpha");
+  const ValueId beta = call.scope.number(number_of(call.node, "beta", 0.5), name + ".beta");
+  const ValueId line = call.emit("Mul", {call.data(0), alpha}, {}, "scaled");
+  call.result(call.emit("Clip", {call.emit("Add", {line, beta}, {}, "shifted")},
+                        {{"min", 0.0}, {"max", 1.0}}));
+}
+
+/// relu(x) - alpha relu(-x).
+void leaky_relu(NodeCall& call) {
+  require_float(call, 0);
+  const ValueId x = call.data(0);
+  const ValueId above = call.emit("Relu", {x}, {}, "above");
+  const ValueId below = call.emit("Relu", {call.emit("Neg", {x}, {}, "negated")}, {}, "below");
+  const ValueId slope =
+      call.scope.number(number_of(call.node, "alpha", 0.01), call.node.name() + ".alpha");
+  call.result(call.emit("Sub", {above, call.emit("Mul", {below, slope}, {}, "scaled")}));
+}
+
 /// Before opset 13 the dimensions from `axis` on are one.
 void softmax_coerced(NodeCall& call) {
   require_float(call, 0);
@@ -179,6 +225,11 @@ std::vector<OpRow> general_rows() {
       {"Tanh", 1, same_name},
       {"Clip", 1, clip_attributes},
       {"Clip", 11, clip_inputs},
+      {"Max", 8, bounded},
+      {"Min", 8, bounded},
+      {"Pow", 7, power},
+      {"HardSigmoid", 6, hard_sigmoid},
+      {"LeakyRelu", 6, leaky_relu},
       {"Softmax", 1, softmax_coerced},
       {"Softmax", 13, softmax},
       {"LogSoftmax", 1, softmax_coerced},

@@ -42,12 +42,6 @@ void restore_initializers(ModelFile& file) {
   graph.mutable_input()->Swap(&inputs);
 }
 
-void name_nodes(onnx::GraphProto& graph) {
-  for (int i = 0; i < graph.node_size(); ++i) {
-    graph.mutable_node(i)->set_name(node_label(graph.node(i), i));
-  }
-}
-
 void remove_attribute(onnx::NodeProto& node, std::string_view name) {
   for (int i = node.attribute_size(); i-- > 0;) {
     if (node.attribute(i).name() == name) node.mutable_attribute()->DeleteSubrange(i, 1);
@@ -130,7 +124,6 @@ onnx::ModelProto rebuilt(const std::filesystem::path& original, const TrainedVal
   check_and_expand(file);
   restore_initializers(file);
   onnx::GraphProto& graph = *file.proto.mutable_graph();
-  name_nodes(graph);
   set_inference_mode(graph);
   set_values(graph, values);
   return std::move(file.proto);

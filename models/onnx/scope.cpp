@@ -223,6 +223,18 @@ ValueId Scope::moved(const std::string& name) {
   return to;
 }
 
+ValueId Scope::number(double number, const std::string& name) {
+  const HostTensor tensor{onnx::TensorProto::FLOAT, {}, {}, {number}};
+  Value value;
+  value.name = unique_name(name);
+  value.type = stored_type(tensor.type, tensor.shape);
+  value.kind = ValueKind::Constant;
+  value.data = std::make_shared<const Bytes>(stored_bytes(tensor));
+  const ValueId id = model.graph.add_value(std::move(value));
+  learned_.resize(model.graph.values.size());
+  return id;
+}
+
 ValueId Scope::state(const std::string& name, const std::string& own_name) {
   const Symbol known = symbol(name);
   if (known.initializer != nullptr && known.mover == nullptr) {

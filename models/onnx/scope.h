@@ -93,6 +93,8 @@ class Scope {
   /// The name as a value of the graph. An initializer becomes a Parameter where `train` and nothing
   /// speaks against it, else a Constant.
   ValueId value(const std::string& name, bool train);
+  /// A scalar of a formula.
+  ValueId number(double number, const std::string& name);
   /// Running statistics as State: those of an initializer, or under a name of their own, since a
   /// constant may be the start of several.
   ValueId state(const std::string& name, const std::string& own_name);

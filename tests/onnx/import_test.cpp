@@ -5,6 +5,7 @@
 
 #include "models/onnx/builder.h"
 #include "models/op.h"
+#include "models/training.h"
 #include "models/zoo/zoo.h"
 #include "tests/onnx/files.h"
 
@@ -254,6 +255,23 @@ TEST_F(Import, leaves_the_last_softmax_to_the_loss_and_no_other) {
   EXPECT_EQ(ops(first).at("Softmax"), 1);
 }
 
+TEST_F(Import, gives_the_last_sigmoid_back_to_a_squared_error) {
+  const Model model = imported([](OnnxBuilder& b) {
+    b.initializer("w", {3, 3}, Floats(9, 1));
+    return b.node("sigmoid", "Sigmoid", {b.node("fc", "MatMul", {"x", "w"})});
+  });
+  const auto sigmoids = [&](LossKind loss) {
+    TrainingOptions options;
+    options.loss = loss;
+    const StepGraph step = training_graph(model, options);
+    int count = 0;
+    for (const Node& entry : step.graph.nodes) count += entry.op->name == "Sigmoid" ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(sigmoids(LossKind::BinaryCrossEntropy), 0);
+  EXPECT_EQ(sigmoids(LossKind::MeanSquaredError), 1);
+}
+
 TEST_F(Import, trains_batch_normalization_whose_statistics_come_from_constants) {
   const Model model = imported(
       [](OnnxBuilder& b) {
@@ -274,6 +292,49 @@ TEST_F(Import, trains_batch_normalization_whose_statistics_come_from_constants) 
   EXPECT_EQ(model.graph.value(statistics.mean).kind, ValueKind::State);
   EXPECT_EQ(floats(model.graph.value(statistics.mean)), Floats(3, 0));
   EXPECT_EQ(floats(model.graph.value(statistics.variance)), Floats(3, 1));
+}
+
+TEST_F(Import, expands_operators_through_their_bodies_where_it_knows_all_of_them) {
+  const Model hard = imported([](OnnxBuilder& b) { return b.node("act", "HardSwish", {"x"}); });
+  EXPECT_EQ(ops(hard), (std::map<std::string, int>{{"Mul", 2}, {"Add", 1}, {"Clip", 1}}));
+  const Model swish = imported([](OnnxBuilder& b) { return b.node("act", "Swish", {"x"}); }, 24);
+  EXPECT_EQ(ops(swish), (std::map<std::string, int>{{"Mul", 2}, {"Sigmoid", 1}}));
+  // A body with an operator that is not there: the file's own name is reported.
+  const std::filesystem::path path = built([](OnnxBuilder& b) {
+    b.initializer("g", {3}, Floats(3, 1));
+    return b.node("norm", "LayerNormalization", {"x", "g"});
+  });
+  const ModelSummary summary = summarize_model(path);
+  ASSERT_EQ(summary.unsupported.size(), 1u);
+  EXPECT_EQ(summary.unsupported[0].op, "LayerNormalization");
+}
+
+TEST_F(Import, makes_simple_operators_of_those_it_has) {
+  const Model model = imported([](OnnxBuilder& b) {
+    b.initializer("zero", {}, Floats{0});
+    b.initializer("two", {}, Floats{2});
+    const std::string y = b.node("leaky", "LeakyRelu", {"x"}, {{"alpha", 0.1}});
+    return b.node("square", "Pow", {b.node("max", "Max", {"zero", y}), "two"});
+  });
+  EXPECT_EQ(ops(model), (std::map<std::string, int>{
+                            {"Relu", 2}, {"Neg", 1}, {"Mul", 2}, {"Sub", 1}, {"Clip", 1}}));
+  EXPECT_EQ(node(model, "max").attributes.number("min", 1), 0);
+}
+
+TEST_F(Import, converts_files_of_before_opset_6) {
+  const Model model = imported(
+      [](OnnxBuilder& b) {
+        b.initializer("w", {4, 3}, Floats(12, 1));
+        b.initializer("c", {4}, Floats(4, 1));
+        const std::string y = b.node("fc", "Gemm", {"x", "w", "c"},
+                                     {{"transB", std::int64_t{1}}, {"broadcast", std::int64_t{1}}});
+        return b.node("flat", "Reshape",
+                      {b.node("relu", "Relu", {y}), b.initializer("shape", Ints{2, 4})});
+      },
+      5);
+  EXPECT_EQ(ops(model).at("MatMul"), 1);
+  EXPECT_EQ(ops(model).at("Relu"), 1);
+  EXPECT_EQ(output_shape(model), (Shape{2, 4}));
 }
 
 TEST_F(Import, drops_what_no_output_needs_even_where_it_is_not_supported) {
