@@ -1,5 +1,5 @@
-// Layer, RMS, instance and group normalisation of one row: statistics, forward, backward. Batch
-// normalisation (batch_norm.h) shares the arithmetic.
+// Layer and RMS normalisation of one row: statistics, forward, backward. normalise_channel serves
+// the norms whose scale is one value a channel: instance, group and batch norm (batch_norm.h).
 #pragma once
 
 #include <cmath>
