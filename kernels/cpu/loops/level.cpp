@@ -1,0 +1,28 @@
+// The table of one instruction-set level: the one function that stays visible outside of it.
+#include "kernels/cpu/level.h"
+
+#include "kernels/cpu/loops/convert.h"
+#include "kernels/cpu/loops/families.h"
+
+namespace mpsearch::cpu {
+inline namespace MPSEARCH_LEVEL {
+
+const Level& level() {
+  static const std::vector<KernelEntry> entries = [] {
+    std::vector<KernelEntry> all;
+    for (const KernelTable family : {cast_kernels(), quantize_kernels()}) {
+      all.insert(all.end(), family.begin(), family.end());
+    }
+    return all;
+  }();
+  static const Level level{.name = MPSEARCH_LEVEL_NAME,
+                           .kernels = entries,
+                           .convert = convert_of,
+                           .convert_transposed = convert_transposed_of,
+                           .finish = finish_of,
+                           .accumulate = accumulate};
+  return level;
+}
+
+}  // namespace MPSEARCH_LEVEL
+}  // namespace mpsearch::cpu
