@@ -20,14 +20,15 @@ using ConvertTransposed = void (*)(const std::byte* from, std::byte* to, std::in
                                    std::int64_t columns, std::int64_t from_stride,
                                    std::int64_t to_stride, float factor);
 
-/// y[r, c] = encode(alpha * sum[r, c] + beta * bias[r * bias_row_stride + c * bias_column_stride])
-/// for a matrix of contiguous rows; `to` may be `sum` where both are F32. A null bias is left out.
+/// y[r, c] = encode(alpha * sum[r, c] + beta * bias[b(r) + c * bias_column_stride]) for a matrix of
+/// contiguous rows; b(r) = bias_rows[r], or 0 where that is null. A null bias is left out. `to` may
+/// be `sum` where both are F32.
 struct Epilogue {
   std::int64_t columns = 0;
   float alpha = 1;
   float beta = 1;
   const float* bias = nullptr;
-  std::int64_t bias_row_stride = 0;
+  const std::int64_t* bias_rows = nullptr;
   std::int64_t bias_column_stride = 0;
 };
 using Finish = void (*)(const Epilogue& epilogue, const float* sum, std::byte* to,

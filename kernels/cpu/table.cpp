@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/level.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/products.h"
 #include "kernels/error.h"
 
 namespace mpsearch::cpu {
@@ -27,7 +28,7 @@ const Level& best_level() {
 KernelTable kernel_table() {
   static const std::vector<KernelEntry> table = [] {
     std::vector<KernelEntry> entries;
-    for (const KernelTable part : {best_level().kernels}) {
+    for (const KernelTable part : {convolution_kernels(), matmul_kernels(), best_level().kernels}) {
       entries.insert(entries.end(), part.begin(), part.end());
     }
     return entries;

@@ -70,7 +70,8 @@ void finish(const Epilogue& epilogue, const float* sum, std::byte* to, std::int6
       for (std::int64_t c = 0; c < columns; ++c) out[c] = encode<To>(alpha * in[c]);
       continue;
     }
-    const float* bias = epilogue.bias + (first_row + r) * epilogue.bias_row_stride;
+    const std::int64_t row = epilogue.bias_rows != nullptr ? epilogue.bias_rows[first_row + r] : 0;
+    const float* bias = epilogue.bias + row;
     if (epilogue.bias_column_stride == 0) {
       const float term = beta * bias[0];
       for (std::int64_t c = 0; c < columns; ++c) out[c] = encode<To>(alpha * in[c] + term);
