@@ -61,11 +61,12 @@ class CpuBackend final : public Backend {
         arena_(threads) {}
 
   DeviceIdentity identity() const override {
-    return {.backend = "cpu",
-            .name = processor_brand(),
-            .level = std::string(cpu::level_name()),
-            .libraries = cpu::library_versions(),
-            .threads = threads_};
+    DeviceIdentity identity;
+    identity.name = processor_brand();
+    identity.backend = "cpu";
+    identity.threads = threads_;
+    identity.libraries = {std::string(cpu::level_name()), cpu::library_versions()};
+    return identity;
   }
 
   std::vector<KernelChoice> candidates(const KernelCall& call) const override {
