@@ -6,8 +6,13 @@
 namespace mpsearch::cpu {
 inline namespace MPSEARCH_LEVEL {
 
-KernelTable cast_kernels();      // Cast
-KernelTable quantize_kernels();  // Quantize
+KernelTable cast_kernels();       // Cast
+KernelTable quantize_kernels();   // Quantize
+KernelTable unary_kernels();      // Relu, ReluGrad, ...
+KernelTable binary_kernels();     // Add, ..., Sum2, DivGradB, BroadcastTo
+KernelTable dropout_kernels();    // Dropout, DropoutGrad
+KernelTable reduce_kernels();     // ReduceSum, ReduceMean, SumTo, BiasGrad
+KernelTable transpose_kernels();  // Transpose
 
 }  // namespace MPSEARCH_LEVEL
 }  // namespace mpsearch::cpu

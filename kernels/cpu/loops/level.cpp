@@ -10,7 +10,9 @@ inline namespace MPSEARCH_LEVEL {
 const Level& level() {
   static const std::vector<KernelEntry> entries = [] {
     std::vector<KernelEntry> all;
-    for (const KernelTable family : {cast_kernels(), quantize_kernels()}) {
+    for (const KernelTable family :
+         {cast_kernels(), quantize_kernels(), unary_kernels(), binary_kernels(), dropout_kernels(),
+          reduce_kernels(), transpose_kernels()}) {
       all.insert(all.end(), family.begin(), family.end());
     }
     return all;

@@ -1,0 +1,80 @@
+// Functions of two and three tensors under numpy's broadcasting, and broadcasting itself.
+#include "kernels/cpu/loops/families.h"
+#include "kernels/cpu/loops/map.h"
+#include "kernels/math/elementwise.h"
+
+namespace mpsearch::cpu {
+inline namespace MPSEARCH_LEVEL {
+namespace {
+
+template <class F>
+void forward(const float*, const Chunk& chunk) {
+  Group().map(
+      chunk.count, [](float a, float b) { return F{}.forward(a, b); }, Out{chunk.out}, chunk.in[0],
+      chunk.in[1]);
+}
+
+void div_grad_b(const float*, const Chunk& chunk) {
+  Group().map(
+      chunk.count, [](float dy, float a, float b) { return Div{}.backward_b(dy, a, b); },
+      Out{chunk.out}, chunk.in[0], chunk.in[1], chunk.in[2]);
+}
+
+void times(const float* parameters, const Chunk& chunk) {
+  const float factor = parameters[0];
+  Group().map(
+      chunk.count, [=](float x) { return factor * x; }, Out{chunk.out}, chunk.in[0]);
+}
+
+/// The output has the shape of all inputs together.
+template <std::size_t Inputs, bool Flat>
+std::vector<KernelChoice> candidates(const KernelCall& call) {
+  if (call.inputs.size() != Inputs || call.outputs.size() != 1 || !maps(call, Inputs, Flat)) {
+    return {};
+  }
+  const Shape& out = call.outputs[0].shape;
+  for (std::size_t dim = 0; dim < out.size(); ++dim) {
+    bool covered = out[dim] == 1;
+    for (const TensorType& in : call.inputs) {
+      const std::size_t skip = out.size() - in.shape.size();
+      covered = covered || (dim >= skip && in.shape[dim - skip] == out[dim]);
+    }
+    if (!covered) return {};
+  }
+  return {{.algorithm = "loop"}};
+}
+
+template <auto Run>
+BoundKernel bind(const KernelCall&, const KernelChoice&, const KernelViews& views) {
+  return map_kernel({Run}, {.inputs = views.inputs, .out = views.outputs[0]});
+}
+
+std::vector<KernelChoice> broadcast_candidates(const KernelCall& call) {
+  const bool fits = call.inputs.size() == 1 && call.outputs.size() == 1 && maps(call, 1, false) &&
+                    call.attributes.integers("shape") == call.outputs[0].shape;
+  if (!fits) return {};
+  return {{.algorithm = "loop"}};
+}
+
+BoundKernel bind_broadcast(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
+  return map_kernel({times, {static_cast<float>(call.attributes.number("scale", 1))}},
+                    {.inputs = views.inputs, .out = views.outputs[0]});
+}
+
+}  // namespace
+
+KernelTable binary_kernels() {
+  static const std::vector<KernelEntry> entries = [] {
+    std::vector<KernelEntry> all{{"Sum2", candidates<2, true>, bind<forward<Add>>},
+                                 {"DivGradB", candidates<3, false>, bind<div_grad_b>},
+                                 {"BroadcastTo", broadcast_candidates, bind_broadcast}};
+    BinaryOps::for_each([&]<class F>() {
+      all.push_back({F::kName, candidates<2, false>, bind<forward<F>>});
+    });
+    return all;
+  }();
+  return entries;
+}
+
+}  // namespace MPSEARCH_LEVEL
+}  // namespace mpsearch::cpu

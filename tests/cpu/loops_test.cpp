@@ -1,0 +1,248 @@
+// The loops of elements, broadcasting, sums and permutations: every sample of the registry in every
+// tier and layout, in mixed dtypes and at sizes that many threads share, against FP64.
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "kernels/step_state.h"
+#include "tests/cpu/call.h"
+#include "tests/support/op_case.h"
+#include "tests/support/storage.h"
+#include "tests/support/tolerance.h"
+
+namespace mpsearch {
+namespace {
+
+using reference::Numbers;
+using reference::OpCase;
+
+const std::set<std::string> kOps = [] {
+  std::set<std::string> ops{"Neg",      "Scale",       "Sum2",       "Add",
+                            "Sub",      "Mul",         "Div",        "DivGradB",
+                            "SumTo",    "BroadcastTo", "ReduceMean", "ReduceSum",
+                            "BiasGrad", "Transpose",   "Dropout",    "DropoutGrad"};
+  for (const std::string name :
+       {"Relu", "Clip",       "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Elu",
+        "Selu", "Softplus",   "Gelu",      "GeluTanh",    "Swish",     "Mish",    "Exp",  "Log",
+        "Sqrt", "Reciprocal", "Abs",       "Erf",         "Sin",       "Cos"}) {
+    ops.insert(name);
+    ops.insert(name + "Grad");
+  }
+  return ops;
+}();
+
+const Backend& backend_of(int threads) {
+  static const std::unique_ptr<Backend> one = make_backend("cpu", 1), two = make_backend("cpu", 2);
+  return threads == 1 ? *one : *two;
+}
+
+/// FP8 tensors carry a scale that is no power of two, but of so few bits that products are exact.
+test::Tensor tensor_of(const TensorType& type, const Numbers& numbers) {
+  test::Tensor tensor(type);
+  tensor.scaled = is_fp8(type.form.dtype);
+  tensor.scale = tensor.scaled ? 0.01953125F : 1.0F;
+  tensor.bytes = reference::stored(numbers, type, double{tensor.scale});
+  return tensor;
+}
+
+std::vector<test::Tensor> outputs_of(const KernelCall& call, std::vector<test::Tensor>& inputs,
+                                     int threads) {
+  const Backend& backend = backend_of(threads);
+  std::vector<test::Tensor*> in, out;
+  std::vector<test::Tensor> outputs;
+  for (const TensorType& type : call.outputs) outputs.emplace_back(type);
+  for (test::Tensor& input : inputs) in.push_back(&input);
+  for (test::Tensor& output : outputs) out.push_back(&output);
+  test::run_call(backend, call, backend.candidates(call).at(0), in, out);
+  return outputs;
+}
+
+/// A bound of the op's terms: the largest product of its inputs.
+double magnitude_of(const std::vector<Numbers>& inputs, const KernelCall& call) {
+  double product = 1;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!is_float(call.inputs[i].form.dtype)) continue;
+    double largest = 1;
+    for (const double value : inputs[i]) largest = std::max(largest, std::fabs(value));
+    product *= largest;
+  }
+  return product;
+}
+
+/// Terms a result: what the op sums over, else one.
+std::int64_t terms_of(const KernelCall& call) {
+  const bool sums = call.op == "BiasGrad" || call.op == "SumTo" || call.op.starts_with("Reduce");
+  return sums ? call.inputs[0].elements() / std::max<std::int64_t>(1, call.outputs[0].elements())
+              : 1;
+}
+
+/// Runs the call on what its tensors can hold of `numbers`, on one and on two threads.
+void check(const std::string& name, const KernelCall& call, const std::vector<Numbers>& numbers) {
+  SCOPED_TRACE(name + " " + key_of(call));
+  ASSERT_EQ(backend_of(1).candidates(call).size(), 1u);
+  std::vector<test::Tensor> inputs;
+  std::vector<Numbers> held;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    inputs.push_back(tensor_of(call.inputs[i], numbers[i]));
+    held.push_back(
+        reference::loaded(inputs[i].bytes.data(), call.inputs[i], double{inputs[i].scale}));
+  }
+  std::vector<test::Tensor> one = outputs_of(call, inputs, 1), two = outputs_of(call, inputs, 2);
+  constexpr std::int64_t kOperations = 16;  // that make a term
+  const std::int64_t terms = terms_of(call);
+  const double magnitude = magnitude_of(held, call) * static_cast<double>(terms);
+  const std::vector<Numbers> expected = reference::evaluate(call, held);
+  for (std::size_t i = 0; i < call.outputs.size(); ++i) {
+    EXPECT_EQ(one[i].bytes, two[i].bytes) << "output " << i << " depends on the threads";
+    const Numbers got = reference::loaded(one[i].bytes.data(), call.outputs[i]);
+    const DType dtype = call.outputs[i].form.dtype;
+    for (std::size_t k = 0; k < got.size(); ++k) {
+      const double limit =
+          dtype == DType::BIT
+              ? 0
+              : reference::tolerance(expected[i][k], dtype, magnitude, kOperations * terms);
+      ASSERT_LE(std::fabs(got[k] - expected[i][k]), limit)
+          << "output " << i << " element " << k << ": " << got[k] << ", expected "
+          << expected[i][k];
+    }
+  }
+}
+
+void check_layouts(const OpCase& of, Precision precision) {
+  for (const Layout layout : {Layout::RowMajor, Layout::ChannelsLast}) {
+    const KernelCall call = reference::in_forms(of, precision, layout);
+    check(of.name, call, of.inputs);
+  }
+}
+
+TEST(Loops, EverySampleInEveryTierAndLayoutAgreesWithFp64) {
+  std::set<std::string> seen;
+  for (const OpCase& of : reference::all_cases()) {
+    if (!kOps.contains(of.call.op)) continue;
+    seen.insert(of.call.op);
+    for (const Precision tier :
+         {Precision::FP32, Precision::BF16, Precision::FP16, Precision::FP8}) {
+      check_layouts(of, tier);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+  EXPECT_EQ(seen.size(), kOps.size());
+}
+
+/// Every float input of another dtype, FP8 with its scale, and every output dtype.
+TEST(Loops, EveryMixOfDtypesAgreesWithFp64) {
+  constexpr DType kIn[] = {DType::F32, DType::BF16, DType::F16, DType::F8E4M3, DType::F8E5M2};
+  constexpr DType kOut[] = {DType::F32, DType::BF16, DType::F16};
+  for (const OpCase& of : reference::all_cases()) {
+    if (!kOps.contains(of.call.op)) continue;
+    for (std::size_t mix = 0; mix < 15; ++mix) {
+      KernelCall call = reference::in_forms(of, Precision::FP32, Layout::ChannelsLast);
+      for (std::size_t i = 0; i < call.inputs.size(); ++i) {
+        DType& dtype = call.inputs[i].form.dtype;
+        if (is_float(dtype)) dtype = kIn[(mix + 2 * i) % 5];
+      }
+      if (call.op != "BiasGrad") call.outputs[0].form.dtype = kOut[mix / 5];
+      check(of.name, call, of.inputs);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+/// A call at a size of several blocks, in both layouts and two tiers.
+void check_large(const std::string& op, Attributes attributes, std::vector<Shape> shapes,
+                 std::vector<DType> own = {}) {
+  OpSample sample{.name = "large", .attributes = std::move(attributes), .inputs = {}};
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    sample.inputs.push_back({shapes[i], {i < own.size() ? own[i] : DType::F32}});
+  }
+  sample.low = 0.5;
+  const OpCase of = reference::op_case(*find_op(op), sample);
+  for (const Precision tier : {Precision::FP32, Precision::BF16}) check_layouts(of, tier);
+}
+
+constexpr std::int64_t kNoKeep = 0;
+
+TEST(Loops, SizesOfManyBlocksAgreeWithFp64) {
+  const Shape image{3, 37, 29, 31};
+  check_large("Relu", {}, {image});
+  check_large("Relu", {}, {{100003}});
+  check_large("ReluGrad", {}, {image, image}, {DType::F32, DType::BIT});
+  check_large("GeluGrad", {}, {{100003}, {100003}});
+  for (const Shape& b : {image, Shape{}, Shape{37, 1, 1}, Shape{1, 37, 1, 1}, Shape{3, 37, 1, 1},
+                         Shape{31}, Shape{3, 1, 29, 31}, Shape{29, 1}}) {
+    check_large("Add", {}, {image, b});
+    check_large("Div", {}, {image, b});
+    check_large("SumTo", {{"shape", b}, {"scale", -0.5}}, {image});
+    check_large("BroadcastTo", {{"shape", image}, {"scale", -0.5}}, {b});
+  }
+  check_large("Sub", {}, {{1, 70000}, {3, 1}});
+  check_large("DropoutGrad", {{"ratio", 0.25}}, {image, image}, {DType::F32, DType::BIT});
+  check_large("Dropout", {{"ratio", 0.3}, {"stream", std::int64_t{5}}},
+              {image, {sizeof(StepInputs)}}, {DType::F32, DType::U8});
+}
+
+TEST(Loops, SumsOfManyBlocksAgreeWithFp64) {
+  const Shape image{3, 37, 29, 31};
+  check_large("BiasGrad", {{"axis", std::int64_t{1}}}, {image});
+  check_large("BiasGrad", {{"axis", std::int64_t{1}}}, {{40000, 3}});
+  check_large("BiasGrad", {{"axis", std::int64_t{1}}}, {{70, 2000}});
+  check_large("BiasGrad", {{"axis", std::int64_t{2}}}, {{9, 100, 130}});
+  for (const Shape& axes : {Shape{0}, Shape{1}, Shape{2}, Shape{3}, Shape{0, 1, 2, 3}, Shape{2, 3},
+                            Shape{0, 2}, Shape{1, 3}, Shape{1, 2, 3}, Shape{}}) {
+    check_large("ReduceMean", {{"axes", axes}, {"keepdims", kNoKeep}}, {image});
+    check_large("ReduceSum", {{"axes", axes}}, {image});
+  }
+  check_large("ReduceSum", {{"axes", Shape{0}}}, {{150001}});
+  check_large("ReduceSum", {{"axes", Shape{1}}}, {{3, 50001}});
+  check_large("ReduceSum", {{"axes", Shape{1}}}, {{50001, 3}});
+}
+
+TEST(Loops, PermutationsOfManyBlocksMoveEveryElement) {
+  check_large("Transpose", {{"perm", Shape{1, 0}}}, {{301, 517}});
+  check_large("Transpose", {{"perm", Shape{1, 0}}}, {{3, 50000}});
+  Shape perm{0, 1, 2, 3};
+  do {
+    check_large("Transpose", {{"perm", perm}}, {{3, 17, 40, 33}});
+  } while (std::next_permutation(perm.begin(), perm.end()));
+}
+
+TEST(Loops, DropoutDrawsAnewForEveryAttempt) {
+  const TensorType x{{4000}, {}}, record{{sizeof(StepInputs)}, {DType::U8}};
+  const KernelCall call{"Dropout", {{"ratio", 0.5}}, {x, record}, {x, {x.shape, {DType::BIT}}}};
+  std::vector<test::Tensor> inputs{tensor_of(x, Numbers(4000, 1)), test::Tensor(record)};
+  std::set<std::vector<std::byte>> masks;
+  for (const std::uint64_t attempt : {1, 2, 3}) {
+    const StepInputs step{.seed = 9, .attempt = attempt};
+    std::memcpy(inputs[1].bytes.data(), &step, sizeof step);
+    masks.insert(outputs_of(call, inputs, 1)[1].bytes);
+  }
+  EXPECT_EQ(masks.size(), 3u);
+}
+
+TEST(Loops, WrongCallsHaveNoCandidates) {
+  const TensorType x{{2, 3, 4, 5}, {}}, other{{2, 3, 4, 6}, {}};
+  TensorType last = x, bits = x, integers = x;
+  last.form.layout = Layout::ChannelsLast;
+  bits.form.dtype = DType::BIT;
+  integers.form.dtype = DType::I64;
+  const auto none = [](const KernelCall& call) { return backend_of(1).candidates(call).empty(); };
+  EXPECT_TRUE(none({"Relu", {}, {x}, {other}}));
+  EXPECT_TRUE(none({"Relu", {}, {x}, {last}}));
+  EXPECT_TRUE(none({"Relu", {}, {integers}, {x}}));
+  EXPECT_TRUE(none({"Relu", {}, {x}, {x, x}}));
+  EXPECT_TRUE(none({"ReluGrad", {}, {x, x}, {x}}));
+  EXPECT_TRUE(none({"Add", {}, {x, other}, {x}}));
+  EXPECT_TRUE(none({"Add", {}, {x, {{5}, {}}}, {{{2, 2, 3, 4, 5}, {}}}}));
+  EXPECT_TRUE(none({"Add", {}, {x, x}, {{x.shape, {DType::F8E4M3}}}}));
+  EXPECT_TRUE(none({"SumTo", {{"shape", Shape{4}}}, {x}, {{{4}, {}}}}));
+  EXPECT_TRUE(none({"ReduceSum", {{"axes", Shape{1}}}, {x}, {{{2, 4, 5}, {}}}}));
+  EXPECT_TRUE(none({"Transpose", {{"perm", Shape{0, 1, 2, 2}}}, {x}, {x}}));
+  EXPECT_TRUE(none({"BiasGrad", {{"axis", std::int64_t{1}}}, {x}, {{{3}, {DType::BF16}}}}));
+  EXPECT_TRUE(none({"DropoutGrad", {}, {x, x}, {x}}));
+}
+
+}  // namespace
+}  // namespace mpsearch
