@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "kernels/math/batch_norm.h"
-#include "kernels/math/dropout.h"
 #include "kernels/math/elementwise.h"
 #include "kernels/math/loss.h"
 #include "kernels/math/norm.h"
@@ -133,7 +132,7 @@ __global__ void rows(std::int64_t n, const T* x, const T* dy, const float* a, co
 
 __global__ void update(std::int64_t n, AdamSettings settings, Sgd sgd, float* w, const float* g,
                        float* m, float* v, BF16* copy, LossScaler* scaler,
-                       LossScalerSettings scaling, std::uint32_t* mask) {
+                       LossScalerSettings scaling) {
   const OneThread group;
   const Adam adam = Adam::at_step(settings, 3.0);
   const float* old = w;
@@ -152,7 +151,6 @@ __global__ void update(std::int64_t n, AdamSettings settings, Sgd sgd, float* w,
   *scaler = next(*scaler, scaling, w[0] > clip_coefficient(w[1], 1.0F));
   w[2] = unscale_factor(scaler->scale);
   const RandomStream stream{1, 2, 3};
-  mask[0] = dropout_word(stream, 0, drop_threshold(0.5F));
   copy[0] = to_bf16_stochastic(w[0], random_word(stream, 0));
 }
 

@@ -6,7 +6,6 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/math/dropout.h"
 #include "kernels/math/lanes.h"
 
 namespace mpsearch {
@@ -40,23 +39,6 @@ TEST(Range, ASumOfSquaresNeitherOverflowsNorLosesSmallTerms) {
   std::vector<float> mixed(10001, 1e-4F);
   mixed[0] = 1.0F;
   EXPECT_NEAR(sum_of_squares(Group{}, 10001, mixed.data()), 1.0 + 1e-4, 1e-10);
-}
-
-TEST(Dropout, KeepsTheElementsWhoseWordsReachTheThreshold) {
-  const RandomStream stream{.seed = 5, .step = 6, .tensor = 7};
-  const std::uint32_t threshold = drop_threshold(0.3F);
-  int kept = 0;
-  constexpr std::uint32_t kWords = 1000;
-  for (std::uint32_t word = 0; word < kWords; ++word) {
-    const std::uint32_t bits = dropout_word(stream, word, threshold);
-    for (std::uint32_t bit = 0; bit < 32; ++bit) {
-      const bool keep = random_word(stream, 32 * word + bit) >= threshold;
-      ASSERT_EQ(((bits >> bit) & 1u) != 0, keep);
-      kept += keep ? 1 : 0;
-    }
-  }
-  EXPECT_NEAR(kept / (32.0 * kWords), 0.7, 5 * std::sqrt(0.21 / (32 * kWords)));
-  EXPECT_EQ(dropout_word(stream, 0, drop_threshold(0.0F)), ~0u);
 }
 
 }  // namespace
