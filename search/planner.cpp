@@ -13,16 +13,6 @@
 namespace mpsearch {
 namespace {
 
-/// Limits and objective of the request on the profiled problem.
-Problem limited(const Profiled& profiled, const PlanRequest& request, std::int64_t budget) {
-  Problem problem = profiled.built.problem;
-  problem.objective = request.objective;
-  problem.limits.bytes = budget;
-  if (request.max_time_ratio) problem.limits.ms = *request.max_time_ratio * profiled.fp32_step_ms;
-  problem.limits.sensitivity = request.max_sensitivity;
-  return problem;
-}
-
 std::int64_t resolve(const Budget& budget, std::int64_t fp32_peak) {
   if (budget.bytes > 0) return budget.bytes;
   const double ratio = budget.ratio > 0 ? budget.ratio : 1.0;
@@ -81,11 +71,21 @@ TrainingOptions scaled_options(TrainingOptions options, const std::string& loss_
   return options;
 }
 
+Problem limited_problem(const Profiled& profiled, const PlanRequest& request,
+                        std::int64_t budget) {
+  Problem problem = profiled.built.problem;
+  problem.objective = request.objective;
+  problem.limits.bytes = budget;
+  if (request.max_time_ratio) problem.limits.ms = *request.max_time_ratio * profiled.fp32_step_ms;
+  problem.limits.sensitivity = request.max_sensitivity;
+  return problem;
+}
+
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend) {
   PlanAnswer answer;
   answer.budget_bytes = resolve(request.budget, profiled.fp32_peak_bytes);
-  const Problem problem = limited(profiled, request, answer.budget_bytes);
+  const Problem problem = limited_problem(profiled, request, answer.budget_bytes);
   Confirmed confirmed = solve_confirmed(profiled, problem, request, backend);
   if (confirmed.solution.choice.empty()) {
     const Confirmed least = least_confirmed(profiled, problem, request, backend);

@@ -79,6 +79,11 @@ struct PlanAnswer {
   std::optional<Infeasible> infeasible;
 };
 
+/// The profiled problem with the request's objective and limits, for a budget in bytes: what
+/// plan_within solves and --dump-problem writes.
+Problem limited_problem(const Profiled& profiled, const PlanRequest& request,
+                        std::int64_t budget);
+
 /// Solves for the request's budget and confirms by the memory plan.
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend);

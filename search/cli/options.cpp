@@ -8,6 +8,7 @@
 
 #include "kernels/error.h"
 #include "kernels/nearest.h"
+#include "search/cli/option_rows.h"
 #include "search/cli/size.h"
 
 namespace mpsearch {
@@ -121,6 +122,17 @@ double Options::number(std::string_view name) const {
 std::vector<std::string> Options::list(std::string_view name) const {
   const auto found = values_.find(spec_of(name).name);
   return found == values_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::span<const OptionSpec> option_table() {
+  static const std::vector<OptionSpec> table = [] {
+    std::vector<OptionSpec> rows = search_rows();
+    for (const std::vector<OptionSpec>& part : {training_rows(), other_rows()}) {
+      rows.insert(rows.end(), part.begin(), part.end());
+    }
+    return rows;
+  }();
+  return table;
 }
 
 bool belongs_to(const OptionSpec& spec, std::string_view verb) {

@@ -183,6 +183,7 @@ void check_arguments(const Invocation& invocation) {
 Invocation parse_command_line(const CommandSet& set, const std::vector<std::string>& words,
                               const Environment& environment) {
   Invocation out;
+  out.words = words;
   std::vector<std::string> rest = words;
   out.help = asked_help(words);
   out.verb = take_verb(set, rest, out.help != Help::None);

@@ -167,6 +167,7 @@ TrainingSettings settings_from(const Options& options, const Plan* plan) {
   take(options, "freeze", settings.freeze);
   take(options, "train", settings.train);
   take(options, "data", settings.data);
+  if (options.find("data") == nullptr) settings.data = "synthetic";
   if (given(options, "seed")) settings.seed = static_cast<std::uint64_t>(options.integer("seed"));
   if (given(options, "loss") && options.text("loss") != "auto")
     settings.loss = options.text("loss");

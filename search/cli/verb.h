@@ -48,6 +48,7 @@ struct Invocation {
   std::vector<std::string> arguments;
   Options options{{}};
   Help help = Help::None;
+  std::vector<std::string> words;  // as given, to repeat the command
 };
 
 /// All verbs, in the order of help.

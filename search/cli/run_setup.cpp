@@ -1,0 +1,261 @@
+#include "search/cli/run_setup.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+#include "models/onnx/import.h"
+#include "models/op.h"
+#include "search/cli/plan_request.h"
+#include "search/cli/profile_bar.h"
+#include "search/cli/run_settings.h"
+#include "search/cli/size.h"
+#include "search/profile_cache.h"
+
+namespace mpsearch {
+namespace {
+
+/// Rows of the table that an integer input indexes; 0 where it indexes none.
+std::int64_t table_rows(const Graph& graph, ValueId input) {
+  for (const Node& node : graph.nodes) {
+    if (node.op->name != "Gather" || node.inputs.size() < 2) continue;
+    if (graph.root(node.inputs[1]) != input) continue;
+    const Shape& table = graph.value(node.inputs[0]).type.shape;
+    const std::int64_t axis = node.attributes.integer("axis", 0);
+    const auto rank = static_cast<std::int64_t>(table.size());
+    return table[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)];
+  }
+  return 0;
+}
+
+Shape without_batch(const Shape& shape) {
+  return shape.empty() ? Shape() : Shape(shape.begin() + 1, shape.end());
+}
+
+const Value& output_of(const Model& model) {
+  require(!model.graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
+  return model.graph.value(model.graph.outputs[0]);
+}
+
+DataRequest data_request(const RunSetup& setup, const Options& options) {
+  DataRequest request;
+  for (const ValueId id : setup.model.graph.inputs) {
+    const Value& value = setup.model.graph.value(id);
+    const bool integer = value.type.form.dtype != DType::F32;
+    request.inputs.push_back({.name = value.name,
+                              .dtype = value.type.form.dtype,
+                              .sample_shape = without_batch(value.type.shape),
+                              .integers_below = integer ? table_rows(setup.model.graph, id) : 0});
+  }
+  const Value& output = output_of(setup.model);
+  request.synthetic_target = {.name = "target",
+                              .dtype = DType::F32,
+                              .sample_shape = without_batch(output.type.shape),
+                              .integers_below = 0};
+  if (setup.settings.loss == "cross-entropy" && output.type.shape.size() >= 2) {
+    request.synthetic_target.dtype = DType::I64;
+    request.synthetic_target.integers_below = output.type.shape.back();
+    request.synthetic_target.sample_shape.pop_back();
+  } else if (setup.settings.loss == "bce") {
+    request.synthetic_target.dtype = DType::I64;
+    request.synthetic_target.integers_below = 2;
+  }
+  request.mean = number_list(options, "mean");
+  request.std = number_list(options, "std");
+  request.seed = setup.settings.seed;
+  request.synthetic_samples = std::max<std::int64_t>(1024, 4 * setup.model.batch);
+  return request;
+}
+
+bool is_integer(DType dtype) { return dtype != DType::F32; }
+
+/// Decides the loss from what a data set's targets are, or from the model where they are made up.
+void decide_loss(RunSetup& setup, const DataArray* target) {
+  if (!setup.settings.loss.empty()) {
+    setup.loss_reason = setup.plan ? "as planned" : "--loss";
+    return;
+  }
+  const Model& model = setup.model;
+  if (model.final_activation == "Sigmoid") {
+    setup.settings.loss = "bce";
+    setup.loss_reason = "the model ends in a Sigmoid, which the loss takes over";
+  } else if (target != nullptr) {
+    const bool classes = is_integer(target->dtype());
+    setup.settings.loss = classes ? "cross-entropy" : "mse";
+    setup.loss_reason = classes ? "integer targets" : "float targets";
+  } else {
+    const std::size_t rank = output_of(model).type.shape.size();
+    const bool classes = model.final_activation.ends_with("Softmax") || rank == 2 || rank == 3;
+    setup.settings.loss = classes ? "cross-entropy" : "mse";
+    setup.loss_reason = fmt::format("no --data; the output has {} dimensions", rank);
+  }
+}
+
+void check_targets(const RunSetup& setup, const Dataset& data) {
+  if (setup.settings.loss != "cross-entropy") return;
+  const Value& output = output_of(setup.model);
+  if (output.type.shape.size() < 2) return;  // the training graph refuses it with its own words
+  if (!is_integer(data.target.dtype())) {
+    throw Error(ErrorKind::BadContent, {.what = "cross-entropy needs integer targets",
+                                        .at = data.target.origin(),
+                                        .why = "its values are floats",
+                                        .try_ = "--loss mse"});
+  }
+  const std::int64_t classes = output.type.shape.back();
+  data.target.require_below(
+      classes, fmt::format("the model has {} classes (output '{}')", classes, output.name));
+}
+
+void open_all_data(RunSetup& setup, const Options& options) {
+  const std::string spec = setup.settings.data.empty() ? "synthetic" : setup.settings.data;
+  if (spec == "synthetic") decide_loss(setup, nullptr);
+  DataSplits splits = open_data(spec, data_request(setup, options));
+  if (spec != "synthetic") decide_loss(setup, &splits.train.target);
+  const bool has_evaluation = options.find("eval-data") != nullptr && options.given("eval-data");
+  if (has_evaluation) {
+    DataSplits other = open_data(options.text("eval-data"), data_request(setup, options));
+    splits.evaluate = other.evaluate ? std::move(other.evaluate) : std::move(other.train);
+  }
+  check_targets(setup, splits.train);
+  if (splits.evaluate) check_targets(setup, *splits.evaluate);
+  setup.training = std::move(splits.train);
+  setup.evaluation = std::move(splits.evaluate);
+  setup.settings.data = setup.data().label;
+  setup.settings.data_hash = setup.data().content_hash();
+}
+
+void check_plan_fits(const RunSetup& setup) {
+  const Plan& plan = *setup.plan;
+  if (plan.model.sha256 == setup.model.sha256) return;
+  // Names the differing layers where there are any.
+  precision_of(plan, setup.model);
+  throw Error(ErrorKind::BadContent,
+              {.what = "the plan is of another model",
+               .at = setup.path,
+               .why = fmt::format("the plan's model {} has SHA-256 {:.12}..., this file {:.12}...; "
+                                  "the layers have the same names",
+                                  plan.model.name, plan.model.sha256, setup.model.sha256),
+               .try_ = fmt::format("mpsearch {} --budget SIZE", setup.path)});
+}
+
+}  // namespace
+
+RunSetup set_up(const std::string& model_path, const Options& options, Console& console) {
+  RunSetup setup;
+  setup.path = model_path;
+  if (options.find("plan") != nullptr && options.given("plan")) {
+    Read<Plan> read = read_plan(options.text("plan"));
+    for (const std::string& warning : read.warnings) console.warn(warning);
+    setup.plan = std::move(read.value);
+  }
+  const Plan* const plan = setup.plan ? &*setup.plan : nullptr;
+  setup.settings = settings_from(options, plan);
+  setup.model = import_model(model_path, import_options(setup.settings));
+  for (const std::string& note : setup.model.notes) console.note("note: " + note);
+  if (plan != nullptr) check_plan_fits(setup);
+  setup.settings.batch = setup.model.batch;
+  std::string device = plan != nullptr ? plan->device.backend : "cpu";
+  std::int64_t threads = plan != nullptr ? plan->device.threads : 0;
+  if (options.given("device")) device = options.text("device");
+  if (options.given("threads")) threads = options.integer("threads");
+  setup.backend = make_backend(device, static_cast<int>(threads));
+  open_all_data(setup, options);
+  setup.request = request_from(setup.settings, options);
+  return setup;
+}
+
+SpeedProfile measured_speed(const RunSetup& setup, const Model& model,
+                            std::span<const Precision> precision, Console& console) {
+  const ProfileCache cache(setup.request.cache_dir);
+  const DeviceIdentity device = setup.backend->identity();
+  const std::vector<std::vector<Precision>> plans{{precision.begin(), precision.end()}};
+  Model only = model;  // what this choice runs, and no cast besides
+  for (std::size_t i = 0; i < only.graph.layers.size(); ++i) {
+    only.graph.layers[i].allowed = {precision[i]};
+  }
+  SpeedProfile speed = profile_speed(
+      only, scaled_options(setup.request.training, setup.request.loss_scale, precision), plans,
+      *setup.backend, cache.speed(device), profile_bar(console));
+  cache.store_speed(device, speed);
+  return speed;
+}
+
+Choice policy_choice(RunSetup& setup, const std::string& policy, Console& console) {
+  Choice choice;
+  choice.name = policy;
+  Model narrowed = setup.model;
+  const Exclusions exclusions =
+      restrict_layers(narrowed, setup.request.training, setup.request.restrictions, *setup.backend);
+  const Graph& graph = narrowed.graph;
+  const Precision wanted =
+      policy == "amp" ? Precision::BF16 : precision_from(policy).value_or(Precision::FP32);
+  choice.precision = policy == "amp" ? amp_policy(graph, wanted) : uniform_policy(graph, wanted);
+  for (std::size_t i = 0; i < graph.layers.size() && policy != "amp"; ++i) {
+    if (choice.precision[i] == wanted) continue;
+    const auto why = exclusions.find({static_cast<LayerId>(i), wanted});
+    choice.notes.push_back(fmt::format("{} is {}, not {}: {}", graph.layers[i].name,
+                                       name_of(choice.precision[i]), name_of(wanted),
+                                       why == exclusions.end() ? "not allowed" : why->second));
+  }
+  choice.kernels = measured_speed(setup, narrowed, choice.precision, console).kernels;
+  return choice;
+}
+
+Choice choose(RunSetup& setup, const Options& options, Console& console) {
+  if (!setup.plan) {
+    const bool asked = options.find("precision") != nullptr && options.given("precision");
+    return policy_choice(setup, asked ? options.text("precision") : "fp32", console);
+  }
+  if (options.find("precision") != nullptr && options.given("precision")) {
+    throw Error(ErrorKind::Usage, {.what = "--plan and --precision exclude each other",
+                                   .at = {},
+                                   .why = "both say each layer's precision",
+                                   .try_ = "one of the two"});
+  }
+  Choice choice;
+  choice.name = options.text("plan");
+  choice.precision = precision_of(*setup.plan, setup.model);
+  choice.kernels = kernels_of(*setup.plan);
+  choice.budget_bytes = setup.plan->budget_bytes;
+  choice.planned_bytes = setup.plan->peak_bytes;
+  return choice;
+}
+
+Prepared prepare_choice(const RunSetup& setup, const Choice& choice) {
+  Prepared prepared = prepare(
+      setup.model,
+      scaled_options(setup.request.training, setup.request.loss_scale, choice.precision),
+      choice.precision,
+      [&](const KernelCall& call) { return choose_kernel(*setup.backend, choice.kernels, call); });
+  if (choice.budget_bytes > 0 && prepared.peak > choice.budget_bytes) {
+    throw Error(ErrorKind::GoalNotMet,
+                {.what = "the run would exceed the plan's budget",
+                 .at = choice.name,
+                 .why = fmt::format("with these flags its peak is {} ({} bytes), the budget {} "
+                                    "({} bytes)",
+                                    format_bytes(prepared.peak), prepared.peak,
+                                    format_bytes(choice.budget_bytes), choice.budget_bytes),
+                 .try_ = fmt::format("mpsearch {} with the same flags and --budget {}B", setup.path,
+                                     choice.budget_bytes)});
+  }
+  return prepared;
+}
+
+void complete_settings(const RunSetup& setup, Plan& plan) {
+  plan.settings.data = setup.settings.data;
+  plan.settings.data_hash = setup.settings.data_hash;
+  plan.settings.freeze = setup.settings.freeze;
+  plan.settings.train = setup.settings.train;
+}
+
+std::string count_precisions(std::span<const Precision> precision) {
+  std::string text;
+  for (const Precision kind : kPrecisions) {
+    const auto count = std::ranges::count(precision, kind);
+    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name_of(kind));
+  }
+  return text;
+}
+
+}  // namespace mpsearch

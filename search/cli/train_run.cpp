@@ -1,0 +1,213 @@
+#include "search/cli/train_run.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+#include "models/stored/sha256.h"
+#include "runtime/checkpoint.h"
+#include "runtime/run_log.h"
+#include "runtime/snapshot.h"
+#include "search/cli/progress.h"
+#include "search/cli/signals.h"
+#include "search/profile_cache.h"
+
+namespace mpsearch {
+namespace {
+
+RunHeader header_of(const RunSetup& setup, const Choice& choice, const RunFiles& files,
+                    std::int64_t predicted_peak) {
+  RunHeader header;
+  header.tool_version = kToolVersion;
+  header.model = {setup.model.name, setup.model.sha256};
+  header.device = setup.backend->identity();
+  if (!files.plan_json.empty()) header.plan_sha256 = sha256_of(files.plan_json);
+  for (const Precision precision : kPrecisions) {
+    const auto count = std::ranges::count(choice.precision, precision);
+    if (count > 0) header.precisions.push_back({precision, count});
+  }
+  header.settings = setup.settings;
+  header.predicted_peak_bytes = predicted_peak;
+  if (setup.plan) header.predicted_step_ms = setup.plan->step_ms;
+  header.metric = setup.settings.loss == "mse" ? "loss" : "accuracy";
+  return header;
+}
+
+/// Name of the parameter whose gradient overflowed first, and of its layer.
+std::pair<std::string, std::string> culprit(const Session& session, int first_bad) {
+  if (first_bad < 0) return {"loss", "loss"};
+  const StepGraph& step = session.prepared().training.step;
+  const ValueId parameter = step.trained[static_cast<std::size_t>(first_bad)];
+  const std::string name = step.graph.value(parameter).name;
+  for (const Node& node : step.graph.nodes) {
+    for (const ValueId input : node.inputs) {
+      if (step.graph.root(input) == parameter && node.layer != kNone) {
+        return {step.graph.layers[static_cast<std::size_t>(node.layer)].name, name};
+      }
+    }
+  }
+  return {{}, name};
+}
+
+class Recorder {
+ public:
+  Recorder(const RunSetup& setup, Session& session, const TrainSettings& settings,
+           const RunFiles& files, const RunHeader& header, Console& console)
+      : setup_(setup), session_(session), settings_(settings), files_(files), console_(console) {
+    if (!files.log.empty()) {
+      const std::optional<std::int64_t> resumed =
+          settings.start > 0 ? std::optional(settings.start) : std::nullopt;
+      log_.emplace(files.log, header, resumed);
+    }
+  }
+
+  void step(const StepReport& report) {
+    const bool skipped = report.state.overflow != 0;
+    RunStep line;
+    line.step = report.attempt + 1;
+    line.epoch = report.epoch;
+    line.loss = report.result.loss;
+    line.learning_rate = report.state.learning_rate;
+    line.loss_scale = report.state.loss_scale;
+    line.skipped = skipped;
+    line.gradient_norm = report.state.norm;
+    line.ms = report.ms;
+    if (skipped) {
+      const auto [layer, tensor] = culprit(session_, report.state.first_bad);
+      line.overflow_layer = layer;
+      line.overflow_tensor = tensor;
+      console_.note(
+          fmt::format("step {} skipped: gradient of '{}' (layer {}) is not finite; loss "
+                      "scale now {}",
+                      line.step, tensor, layer, report.state.loss_scale));
+    }
+    if (log_) log_->write(line);
+  }
+
+  void epoch(const EpochReport& report, std::int64_t attempts) {
+    const EvaluationResult& found = report.evaluation;
+    std::string text =
+        fmt::format("epoch {}  training loss {:.4f}", report.epoch + 1, report.training_loss);
+    if (found.samples > 0) {
+      const Metric metric = metric_of(found);
+      text += fmt::format("  test loss {:.4f}", found.loss);
+      if (found.has_accuracy) text += fmt::format("  test accuracy {:.2f} %", 100 * metric.value);
+      if (log_) {
+        RunEpoch line;
+        line.epoch = report.epoch;
+        line.step = attempts;
+        line.metric = metric.name;
+        line.loss = found.loss;
+        line.value = metric.value;
+        line.samples = found.samples;
+        log_->write(line);
+      }
+      metrics_.push_back({attempts, report.epoch, metric.name, metric.value, found.loss});
+    }
+    console_.note(text);
+  }
+
+  void checkpoint(std::int64_t attempts) {
+    if (files_.checkpoint.empty()) return;
+    Snapshot snapshot = take_snapshot(session_, attempts, settings_.seed, files_.plan_json);
+    CheckpointData& data = snapshot.data;
+    data.tool_version = kToolVersion;
+    data.model = {setup_.model.name, setup_.model.sha256};
+    data.counters.push_back({"batch", static_cast<std::uint64_t>(batch_of(session_))});
+    data.counters.push_back({"samples", static_cast<std::uint64_t>(setup_.data().samples())});
+    data.metrics = metrics_;
+    write_checkpoint(files_.checkpoint, data);
+  }
+
+  void end(const RunResult& result, const std::string& reason) {
+    if (!log_) return;
+    RunEnd line;
+    line.reason = reason;
+    line.steps = result.outcome.attempts;
+    line.skipped_steps = result.outcome.state.skipped_total;
+    line.peak_bytes = result.measured_peak;
+    line.step_ms = result.outcome.step_ms;
+    line.samples_per_s = result.outcome.samples_per_s;
+    log_->write(line);
+  }
+
+ private:
+  const RunSetup& setup_;
+  Session& session_;
+  const TrainSettings& settings_;
+  const RunFiles& files_;
+  Console& console_;
+  std::optional<RunLogWriter> log_;
+  std::vector<MetricPoint> metrics_;
+};
+
+/// Restores the session; the attempt to go on with.
+std::int64_t resume(Session& session, const RunSetup& setup, const TrainSettings& settings,
+                    const RunFiles& files) {
+  const CheckpointData data = read_checkpoint(files.resume);
+  const auto check = [&](bool fits, const std::string& what) {
+    if (fits) return;
+    throw Error(ErrorKind::BadContent, {.what = "the checkpoint is of another run",
+                                        .at = files.resume,
+                                        .why = what + " differs",
+                                        .try_ = "the flags of the run that wrote it"});
+  };
+  check(data.model.sha256 == setup.model.sha256, "the model's SHA-256");
+  check(data.counter("batch") == static_cast<std::uint64_t>(batch_of(session)), "the batch");
+  check(data.counter("samples") == static_cast<std::uint64_t>(setup.data().samples()),
+        "the number of samples");
+  return restore_snapshot(session, data, settings.seed, files.plan_json);
+}
+
+}  // namespace
+
+Metric metric_of(const EvaluationResult& result) {
+  return result.has_accuracy ? Metric{"accuracy", result.accuracy} : Metric{"loss", result.loss};
+}
+
+Metric metric_of(const TrainOutcome& outcome) {
+  if (outcome.evaluation.samples > 0) return metric_of(outcome.evaluation);
+  return {"training loss", outcome.loss};
+}
+
+RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
+                       TrainSettings settings, const RunFiles& files, Console& console) {
+  if (!files.resume.empty()) settings.start = resume(session, setup, settings, files);
+  RunResult result;
+  result.predicted_peak = session.prepared().peak;
+  const std::int64_t total = total_attempts(settings, setup.data(), batch_of(session));
+  Recorder recorder(setup, session, settings, files,
+                    header_of(setup, choice, files, result.predicted_peak), console);
+  Progress progress(console, "train " + choice.name, total);
+  std::int64_t attempts = settings.start;
+  TrainCallbacks callbacks;
+  callbacks.after_step = [&](const StepReport& report) {
+    attempts = report.attempt + 1;
+    result.losses.push_back(report.result.loss);
+    recorder.step(report);
+    const double rate = 1000.0 * static_cast<double>(batch_of(session)) / report.ms;
+    std::string facts = fmt::format("loss {:.4f}  {:.2f} ms  {:.0f} samples/s", report.result.loss,
+                                    report.ms, rate);
+    if (session.prepared().training.step.step_state != kNone && report.state.loss_scale != 1) {
+      facts += fmt::format("  scale {}  skipped {}", report.state.loss_scale,
+                           report.state.skipped_total);
+    }
+    progress.update(attempts, facts);
+    return !stop_requested();
+  };
+  callbacks.after_epoch = [&](const EpochReport& report) {
+    recorder.epoch(report, attempts);
+    recorder.checkpoint(attempts);
+  };
+  const Dataset* const evaluation = setup.evaluation ? &*setup.evaluation : nullptr;
+  result.outcome = train(session, setup.data(), evaluation, settings, callbacks);
+  result.measured_peak = session.measured_peak();
+  if (result.outcome.stopped) recorder.checkpoint(attempts);
+  recorder.end(result, result.outcome.stopped ? "interrupted"
+                       : attempts < total     ? "early stop"
+                                              : "finished");
+  return result;
+}
+
+}  // namespace mpsearch

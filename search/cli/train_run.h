@@ -1,0 +1,43 @@
+// One training run with its progress, log and checkpoints. Used by train, for the run itself and
+// for its FP32 twin.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/trainer.h"
+#include "search/cli/console.h"
+#include "search/cli/run_setup.h"
+
+namespace mpsearch {
+
+/// What a run writes and where it begins. Empty paths: nothing.
+struct RunFiles {
+  std::string log;         // NDJSON
+  std::string checkpoint;  // file
+  std::string resume;      // file
+  std::string plan_json;   // of the plan that it obeys
+};
+
+struct RunResult {
+  TrainOutcome outcome;
+  std::int64_t predicted_peak = 0;
+  std::int64_t measured_peak = 0;
+  std::vector<double> losses;  // one per step
+};
+
+/// Trains the session of `choice`. Stops after the current step where the user asks for it, writing
+/// a checkpoint. `settings.start` and the session's state come from the file to resume from.
+RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
+                       TrainSettings settings, const RunFiles& files, Console& console);
+
+/// "accuracy" and its value, or the loss for what has no classes.
+struct Metric {
+  std::string name;
+  double value = 0;
+};
+Metric metric_of(const TrainOutcome& outcome);
+Metric metric_of(const EvaluationResult& result);
+
+}  // namespace mpsearch

@@ -1,0 +1,102 @@
+#include <filesystem>
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+#include "search/cli/exit_code.h"
+#include "search/cli/output.h"
+#include "search/cli/plan_request.h"
+#include "search/cli/plan_text.h"
+#include "search/cli/profile_bar.h"
+#include "search/cli/progress.h"
+#include "search/cli/run_setup.h"
+#include "search/cli/signals.h"
+#include "search/cli/size.h"
+#include "search/cli/table.h"
+#include "search/cli/verbs.h"
+
+namespace mpsearch {
+namespace {
+
+/// The least feasible budget: what planning within one byte answers.
+std::int64_t least_of(const Profiled& profiled, PlanRequest request, const Backend& backend) {
+  request.budget = {.bytes = 1, .ratio = 0};
+  const PlanAnswer answer = plan_within(profiled, request, backend);
+  const std::int64_t least = answer.infeasible ? answer.infeasible->least_budget_bytes : 1;
+  if (least == 0) {
+    throw Error(ErrorKind::GoalNotMet, infeasible_text(answer, "mpsearch", profiled.model.batch));
+  }
+  return least;
+}
+
+std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::int64_t points,
+                        Console& console) {
+  PlanRequest request = setup.request;
+  const std::int64_t least = least_of(profiled, request, *setup.backend);
+  const std::int64_t most = std::max(least, profiled.fp32_peak_bytes);
+  std::vector<Plan> plans;
+  Progress progress(console, "solve", points);
+  for (std::int64_t i = 0; i < points && !stop_requested(); ++i) {
+    const double share = points == 1 ? 1 : static_cast<double>(i) / static_cast<double>(points - 1);
+    request.budget.bytes =
+        least + static_cast<std::int64_t>(share * static_cast<double>(most - least));
+    PlanAnswer answer = plan_within(profiled, request, *setup.backend);
+    progress.update(i + 1);
+    if (answer.infeasible) continue;
+    complete_settings(setup, answer.plan);
+    plans.push_back(std::move(answer.plan));
+  }
+  return plans;
+}
+
+int run(const Invocation& invocation, Console& console) {
+  const Options& options = invocation.options;
+  RunSetup setup = set_up(invocation.arguments[0], options, console);
+  add_search_options(options, setup.request);
+  const Profiled profiled =
+      profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  const std::vector<Plan> plans = front(profiled, setup, options.integer("points"), console);
+  const std::filesystem::path folder = options.given("output") ? options.text("output") : "pareto";
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  nlohmann::ordered_json points = nlohmann::ordered_json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const Plan& plan = plans[i];
+    const std::string path = (folder / fmt::format("plan-{:02}.json", i + 1)).string();
+    write_plan(path, plan);
+    points.push_back({{"budget_bytes", plan.budget_bytes},
+                      {"peak_bytes", plan.peak_bytes},
+                      {"step_ms", plan.step_ms},
+                      {"sensitivity", plan.sensitivity},
+                      {"plan", path}});
+    rows.push_back({format_bytes(plan.budget_bytes), format_bytes(plan.peak_bytes),
+                    fmt::format("{:.3f} ms", plan.step_ms), fmt::format("{:.2e}", plan.sensitivity),
+                    path});
+  }
+  if (console.json()) {
+    print_json(console, {{"points", points}});
+  } else {
+    console.print(table_text({{"budget", Align::Right},
+                              {"peak", Align::Right},
+                              {"step", Align::Right},
+                              {"sensitivity", Align::Right},
+                              {"plan"}},
+                             rows, 0));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Verb pareto_verb() {
+  return {.name = "pareto",
+          .summary = "the front: budget against time and quality, a plan for each point",
+          .arguments = {{.name = "MODEL.onnx", .help = "the network"}},
+          .examples = {"pareto lenet.onnx --data fashion-mnist/ -o front/"},
+          .run = run};
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+#include "models/stored/atomic_file.h"
+#include "search/cli/exit_code.h"
+#include "search/cli/output.h"
+#include "search/cli/plan_request.h"
+#include "search/cli/plan_text.h"
+#include "search/cli/profile_bar.h"
+#include "search/cli/run_setup.h"
+#include "search/cli/verbs.h"
+#include "search/solver/problem_json.h"
+
+namespace mpsearch {
+namespace {
+
+/// The problem as the solver gets it: with the request's limits.
+void dump_problem(const Profiled& profiled, const PlanRequest& request, std::int64_t budget,
+                  const std::string& path) {
+  write_file_atomically(path, write_problem(limited_problem(profiled, request, budget)) + "\n",
+                        "the problem");
+}
+
+void warn_of_emulation(const RunSetup& setup, const Plan& plan, Console& console) {
+  bool low = false;
+  for (const PlannedLayer& layer : plan.layers) {
+    low = low || layer.precision == Precision::FP8 || layer.precision == Precision::FP16;
+  }
+  if (low && setup.backend->identity().backend == "cpu") {
+    console.warn(
+        "this CPU computes FP8 and FP16 by decoding to a wider format: memory figures hold, and "
+        "the times, which were measured, include the decoding");
+  }
+}
+
+int run(const Invocation& invocation, Console& console) {
+  const Options& options = invocation.options;
+  RunSetup setup = set_up(invocation.arguments[0], options, console);
+  add_search_options(options, setup.request);
+  const Profiled profiled =
+      profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
+  if (options.given("dump-problem")) {
+    dump_problem(profiled, setup.request, answer.budget_bytes, options.text("dump-problem"));
+  }
+  if (answer.infeasible) {
+    if (console.json()) print_json(console, infeasible_json(answer));
+    throw Error(ErrorKind::GoalNotMet,
+                infeasible_text(answer, "mpsearch " + setup.path, setup.model.batch));
+  }
+  Plan& plan = answer.plan;
+  if (setup.request.paired_steps > 0) {
+    plan.paired_check = paired_check(profiled, setup.request, answer.precision, *setup.backend,
+                                     setup.data(), profile_bar(console));
+  }
+  complete_settings(setup, plan);
+  const std::string path = options.given("output") ? options.text("output") : "plan.json";
+  const bool dry = options.flag("dry-run");
+  if (!dry) write_plan(path, plan);
+  warn_of_emulation(setup, plan, console);
+  if (console.json()) {
+    nlohmann::ordered_json out = plan_json(plan);
+    out["plan"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(path);
+    print_json(console, out);
+    return kExitOk;
+  }
+  console.print(plan_text(plan, console.width()));
+  if (!dry) console.print(fmt::format("plan         {}\n", path));
+  console.note(fmt::format(
+      "next: mpsearch train {} --plan {}{}", setup.path, path,
+      setup.data().label == "synthetic" ? " --data PATH" : " --data " + setup.data().label));
+  return kExitOk;
+}
+
+}  // namespace
+
+Verb plan_verb() {
+  return {.name = "plan",
+          .summary = "find each layer's precision under a memory budget, and prove it",
+          .arguments = {{.name = "MODEL.onnx", .help = "the network"}},
+          .examples = {"lenet.onnx --budget 80% --data fashion-mnist/",
+                       "resnet18.onnx --budget 64MiB --batch 32 --data cifar-10/ -o plan.json",
+                       "net.onnx --budget 0.6x --pin 'fc*=fp32' --forbid fp8 --objective speed"},
+          .run = run};
+}
+
+}  // namespace mpsearch

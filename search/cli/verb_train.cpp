@@ -1,0 +1,268 @@
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+#include "models/onnx/export.h"
+#include "search/cli/exit_code.h"
+#include "search/cli/output.h"
+#include "search/cli/plan_request.h"
+#include "search/cli/plan_text.h"
+#include "search/cli/profile_bar.h"
+#include "search/cli/run_settings.h"
+#include "search/cli/run_setup.h"
+#include "search/cli/size.h"
+#include "search/cli/table.h"
+#include "search/cli/train_run.h"
+#include "search/cli/verbs.h"
+
+namespace mpsearch {
+namespace {
+
+constexpr const char* kCheckpointFile = "checkpoint.mpsearch";
+
+TrainSettings train_settings(const Options& options, const TrainingSettings& settings) {
+  TrainSettings out;
+  out.epochs = options.integer("epochs");
+  if (options.given("steps")) out.steps = options.integer("steps");
+  const std::string schedule = options.text("schedule");
+  out.rate.base = settings.optimizer.learning_rate;
+  out.rate.kind = schedule == "cosine" ? ScheduleKind::Cosine
+                  : schedule == "step" ? ScheduleKind::Step
+                                       : ScheduleKind::Constant;
+  out.rate.warmup = options.integer("warmup");
+  out.rate.step_size = options.integer("step-size");
+  out.rate.step_factor = options.number("step-factor");
+  out.seed = settings.seed;
+  out.shuffle = !options.flag("no-shuffle");
+  out.early_stop = static_cast<int>(options.integer("early-stop"));
+  return out;
+}
+
+/// With --budget and no plan: plans first, as `plan` would.
+void plan_first(RunSetup& setup, const Options& options, Console& console) {
+  add_search_options(options, setup.request);
+  const Profiled profiled =
+      profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
+  if (answer.infeasible) {
+    if (console.json()) print_json(console, infeasible_json(answer));
+    throw Error(ErrorKind::GoalNotMet,
+                infeasible_text(answer, "mpsearch train " + setup.path, setup.model.batch));
+  }
+  complete_settings(setup, answer.plan);
+  console.note(plan_text(answer.plan, console.width()));
+  setup.plan = std::move(answer.plan);
+}
+
+std::int64_t trainable_elements(const Graph& graph) {
+  std::int64_t count = 0;
+  for (const Value& value : graph.values) {
+    if (value.kind == ValueKind::Parameter) count += value.type.elements();
+  }
+  return count;
+}
+
+void print_start(const RunSetup& setup, const Choice& choice, const Prepared& prepared,
+                 const TrainSettings& settings, Console& console) {
+  const DeviceIdentity device = setup.backend->identity();
+  console.note(fmt::format("model      {}: {} layers, {} trainable parameters", setup.path,
+                           setup.model.graph.layers.size(), trainable_elements(setup.model.graph)));
+  console.note(fmt::format("precision  {} ({})", count_precisions(choice.precision), choice.name));
+  for (const std::string& note : choice.notes) console.note("           " + note);
+  console.note(fmt::format("loss       {} ({})", setup.settings.loss, setup.loss_reason));
+  console.note(fmt::format("optimizer  {}", describe_optimizer(setup.settings.optimizer)));
+  console.note(fmt::format("data       {}: {} samples, {} to evaluate, batch {}, {} steps",
+                           setup.data().label, setup.data().samples(),
+                           setup.evaluation ? setup.evaluation->samples() : 0, setup.model.batch,
+                           total_attempts(settings, setup.data(), setup.model.batch)));
+  console.note(fmt::format("device     {}, {} threads, seed {}", device.name, device.threads,
+                           settings.seed));
+  std::string memory = fmt::format("memory     peak {}", format_bytes(prepared.peak));
+  if (choice.budget_bytes > 0) {
+    memory += fmt::format(" of the budget's {}", format_bytes(choice.budget_bytes));
+  }
+  if (choice.planned_bytes > 0 && choice.planned_bytes != prepared.peak) {
+    memory += fmt::format(" (planned with other flags: {})", format_bytes(choice.planned_bytes));
+  }
+  console.note(memory);
+}
+
+nlohmann::ordered_json json_of(const RunResult& result, bool losses) {
+  const TrainOutcome& outcome = result.outcome;
+  const Metric metric = metric_of(outcome);
+  nlohmann::ordered_json out;
+  out["steps"] = outcome.attempts;
+  out["epochs"] = outcome.epochs;
+  out["loss"] = outcome.loss;
+  out["metric"] = {{"name", metric.name}, {"value", metric.value}};
+  out["step_ms"] = outcome.step_ms;
+  out["samples_per_s"] = outcome.samples_per_s;
+  out["peak_bytes"] = result.measured_peak;
+  out["predicted_peak_bytes"] = result.predicted_peak;
+  out["skipped_steps"] = outcome.state.skipped_total;
+  out["loss_scale"] = outcome.state.loss_scale;
+  if (losses) out["losses"] = result.losses;
+  return out;
+}
+
+std::vector<std::string> row_of(const std::string& name, const RunResult& result) {
+  const Metric metric = metric_of(result.outcome);
+  return {name,
+          fmt::format("{:.4f}", result.outcome.loss),
+          metric.name == "accuracy" ? fmt::format("{:.2f} %", 100 * metric.value)
+                                    : fmt::format("{:.4f}", metric.value),
+          fmt::format("{:.3f} ms", result.outcome.step_ms),
+          fmt::format("{:.0f}", result.outcome.samples_per_s),
+          format_bytes(result.measured_peak),
+          std::to_string(result.outcome.state.skipped_total)};
+}
+
+std::string text_of(const RunResult& result, const std::optional<RunResult>& twin,
+                    const std::string& name) {
+  std::vector<std::vector<std::string>> rows{row_of(name, result)};
+  if (twin) {
+    rows.push_back(row_of("fp32", *twin));
+    const auto ratio = [](double a, double b) { return fmt::format("{:.2f}x", b > 0 ? a / b : 0); };
+    rows.push_back({"ratio", ratio(result.outcome.loss, twin->outcome.loss),
+                    ratio(metric_of(result.outcome).value, metric_of(twin->outcome).value),
+                    ratio(result.outcome.step_ms, twin->outcome.step_ms),
+                    ratio(result.outcome.samples_per_s, twin->outcome.samples_per_s),
+                    ratio(static_cast<double>(result.measured_peak),
+                          static_cast<double>(twin->measured_peak))});
+  }
+  return table_text({{"run"},
+                     {"training loss", Align::Right},
+                     {metric_of(result.outcome).name, Align::Right},
+                     {"step", Align::Right},
+                     {"samples/s", Align::Right},
+                     {"peak", Align::Right},
+                     {"skipped", Align::Right}},
+                    rows, 0);
+}
+
+/// What eval has to know of the data that the model was trained on.
+FileMetadata metadata_of(const RunSetup& setup, const Choice& choice) {
+  FileMetadata metadata{{"mpsearch.trained_with", choice.name},
+                        {"mpsearch.loss", setup.settings.loss}};
+  const Normalization& applied = setup.data().inputs.at(0).normalization();
+  if (!applied.mean.empty())
+    metadata["mpsearch.mean"] = fmt::format("{}", fmt::join(applied.mean, ","));
+  if (!applied.std.empty())
+    metadata["mpsearch.std"] = fmt::format("{}", fmt::join(applied.std, ","));
+  metadata["mpsearch.divided_by_255"] = applied.divide_by_255 ? "true" : "false";
+  return metadata;
+}
+
+void write_trained(const Session& session, const RunSetup& setup, const Choice& choice,
+                   const std::string& output) {
+  TrainedValues values;
+  for (const Value& value : setup.model.graph.values) {
+    if (value.kind != ValueKind::Parameter && value.kind != ValueKind::State) continue;
+    const Bytes bytes = session.read(value.name);
+    std::vector<float>& floats = values[value.name];
+    floats.resize(bytes.size() / sizeof(float));
+    std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
+  }
+  export_trained(setup.path, values, metadata_of(setup, choice), output);
+}
+
+std::string default_output(const std::string& model) {
+  return std::filesystem::path(model).stem().string() + "-trained.onnx";
+}
+
+RunFiles files_of(const Options& options, const std::string& output, const RunSetup& setup) {
+  RunFiles files;
+  files.log = std::filesystem::path(output).replace_extension(".run.ndjson").string();
+  if (options.given("run-log")) files.log = options.text("run-log");
+  std::string folder = options.text("checkpoint");
+  if (options.given("resume")) {
+    files.resume = (std::filesystem::path(options.text("resume")) / kCheckpointFile).string();
+    if (folder.empty()) folder = options.text("resume");
+  }
+  if (!folder.empty()) {
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) {
+      throw Error(ErrorKind::CannotCreate, {.what = "cannot create the checkpoint's folder",
+                                            .at = folder,
+                                            .why = failed.message(),
+                                            .try_ = {}});
+    }
+    files.checkpoint = (std::filesystem::path(folder) / kCheckpointFile).string();
+  }
+  if (setup.plan) files.plan_json = plan_to_json(*setup.plan);
+  return files;
+}
+
+std::string resume_command(const Invocation& invocation, const std::string& folder) {
+  std::string command = "mpsearch";
+  for (const std::string& word : invocation.words) command += " " + word;
+  if (!invocation.options.given("resume")) command += " --resume " + folder;
+  return command;
+}
+
+[[noreturn]] void throw_interrupted(const Invocation& invocation, const RunFiles& files,
+                                    std::int64_t attempts) {
+  ErrorText text{.what = fmt::format("interrupted after step {}", attempts),
+                 .at = {},
+                 .why = "there is no checkpoint: --checkpoint DIR keeps one",
+                 .try_ = {}};
+  if (!files.checkpoint.empty()) {
+    const std::filesystem::path folder = std::filesystem::path(files.checkpoint).parent_path();
+    text.why = fmt::format("everything is kept in {}", files.checkpoint);
+    text.try_ = resume_command(invocation, folder.string());
+  }
+  throw Error(ErrorKind::Interrupted, std::move(text));
+}
+
+int run(const Invocation& invocation, Console& console) {
+  const Options& options = invocation.options;
+  RunSetup setup = set_up(invocation.arguments[0], options, console);
+  if (options.given("budget") && !setup.plan) plan_first(setup, options, console);
+  const Choice choice = choose(setup, options, console);
+  const TrainSettings settings = train_settings(options, setup.settings);
+  const std::string output =
+      options.given("output") ? options.text("output") : default_output(setup.path);
+  const RunFiles files = files_of(options, output, setup);
+  Prepared prepared = prepare_choice(setup, choice);
+  print_start(setup, choice, prepared, settings, console);
+  Session session(std::move(prepared), *setup.backend);
+  const RunResult result = run_training(setup, choice, session, settings, files, console);
+  if (result.outcome.stopped) throw_interrupted(invocation, files, result.outcome.attempts);
+  write_trained(session, setup, choice, output);
+
+  std::optional<RunResult> twin;
+  if (options.flag("compare-fp32")) {
+    const Choice fp32 = policy_choice(setup, "fp32", console);
+    Session other(prepare_choice(setup, fp32), *setup.backend);
+    twin = run_training(setup, fp32, other, settings, {}, console);
+  }
+  if (console.json()) {
+    nlohmann::ordered_json out = json_of(result, options.flag("log-losses"));
+    out["model"] = output;
+    out["run_log"] = files.log;
+    if (twin) out["fp32"] = json_of(*twin, false);
+    print_json(console, out);
+  } else {
+    console.print(text_of(result, twin, choice.name));
+    console.print(fmt::format("\nmodel    {}\nrun log  {}\n", output, files.log));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Verb train_verb() {
+  return {.name = "train",
+          .summary = "train a network, by a plan or in one precision, and write it back",
+          .arguments = {{.name = "MODEL.onnx", .help = "the network"}},
+          .examples = {"train lenet.onnx --plan plan.json --data fashion-mnist/ --epochs 5",
+                       "train lenet.onnx --precision bf16 --data fashion-mnist/ --lr 3e-3",
+                       "train lenet.onnx --budget 80% --data fashion-mnist/ --compare-fp32"},
+          .run = run};
+}
+
+}  // namespace mpsearch

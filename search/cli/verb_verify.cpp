@@ -1,0 +1,170 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+#include "models/op.h"
+#include "runtime/trainer.h"
+#include "search/cli/exit_code.h"
+#include "search/cli/output.h"
+#include "search/cli/run_setup.h"
+#include "search/cli/size.h"
+#include "search/cli/table.h"
+#include "search/cli/verbs.h"
+
+namespace mpsearch {
+namespace {
+
+constexpr std::int64_t kDefaultSteps = 2;
+
+struct Mismatch {
+  std::string layer;
+  std::string planned;
+  std::string executed;
+};
+
+struct Verdict {
+  std::vector<Mismatch> mismatches;
+  std::int64_t planned_peak = 0;
+  std::int64_t prepared_peak = 0;  // of the arena that ran
+  std::int64_t measured_peak = 0;
+  std::int64_t budget = 0;
+
+  bool ok() const {
+    return mismatches.empty() && prepared_peak == planned_peak && measured_peak <= budget &&
+           measured_peak <= planned_peak;
+  }
+};
+
+/// Where an executed forward node departs from what the planned precision means; empty: nowhere.
+std::string departure(const Graph& graph, const Node& node, const LayerFormats& planned) {
+  const OpDef& op = *node.op;
+  const auto check = [&](ValueId id, Role role) -> std::string {
+    const DType dtype = graph.value(id).type.form.dtype;
+    if (role == Role::Operand && dtype != planned.operand) {
+      return fmt::format("{} reads {}", node.name, name_of(dtype));
+    }
+    return {};
+  };
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNone) continue;
+    if (std::string text = check(node.inputs[i], role_of_input(op, i)); !text.empty()) return text;
+  }
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const DType dtype = graph.value(node.outputs[i]).type.form.dtype;
+    if (node.outputs[i] != kNone && role_of_output(op, i) == Role::Carrier &&
+        dtype != planned.carrier && dtype != planned.operand) {
+      return fmt::format("{} writes {}", node.name, name_of(dtype));
+    }
+  }
+  return {};
+}
+
+/// Compares the graph that ran with the plan's words, node by node.
+std::vector<Mismatch> mismatches(const Session& session, const Plan& plan) {
+  const Graph& graph = session.prepared().training.lowered.graph;
+  std::vector<Mismatch> out;
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    const LayerFormats formats = formats_of(plan.layers[i].precision);
+    for (const NodeId id : session.training().nodes) {
+      const Node& node = graph.node(id);
+      if (node.layer != static_cast<LayerId>(i) || node.phase != Phase::Forward) continue;
+      if (node.op->name == "Cast" || node.op->name == "Quantize") continue;
+      const std::string executed = departure(graph, node, formats);
+      if (executed.empty()) continue;
+      out.push_back(
+          {plan.layers[i].name, std::string(name_of(plan.layers[i].precision)), executed});
+      break;
+    }
+  }
+  return out;
+}
+
+void run_steps(Session& session, const RunSetup& setup, std::int64_t steps) {
+  std::vector<std::int64_t> samples;
+  for (std::int64_t i = 0; i < batch_of(session); ++i)
+    samples.push_back(i % setup.data().samples());
+  for (std::int64_t attempt = 0; attempt < steps; ++attempt) {
+    stage_batch(session, setup.data(), samples);
+    session.step({setup.settings.seed, static_cast<std::uint64_t>(attempt),
+                  static_cast<float>(setup.request.learning_rate)});
+  }
+  session.evaluate();
+}
+
+nlohmann::ordered_json json_of(const Verdict& verdict) {
+  nlohmann::ordered_json out;
+  out["ok"] = verdict.ok();
+  out["planned_peak_bytes"] = verdict.planned_peak;
+  out["measured_peak_bytes"] = verdict.measured_peak;
+  out["arena_bytes"] = verdict.prepared_peak;
+  out["budget_bytes"] = verdict.budget;
+  out["mismatches"] = nlohmann::ordered_json::array();
+  for (const Mismatch& mismatch : verdict.mismatches) {
+    out["mismatches"].push_back({{"layer", mismatch.layer},
+                                 {"planned", mismatch.planned},
+                                 {"executed", mismatch.executed}});
+  }
+  return out;
+}
+
+std::string text_of(const Verdict& verdict, std::size_t layers, int width) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Mismatch& mismatch : verdict.mismatches) {
+    rows.push_back({mismatch.layer, mismatch.planned, mismatch.executed});
+  }
+  std::string out;
+  if (!rows.empty()) {
+    out = table_text({{"layer", Align::Left, true}, {"planned"}, {"executed"}}, rows, width) + "\n";
+  }
+  out += fmt::format("layers   {} of {} run as planned\n", layers - rows.size(), layers);
+  const auto bytes = [](std::int64_t value) {
+    return fmt::format("{} ({} bytes)", format_bytes(value), value);
+  };
+  out += fmt::format("planned  {}\narena    {}\nmeasured {}\nbudget   {}\n",
+                     bytes(verdict.planned_peak), bytes(verdict.prepared_peak),
+                     bytes(verdict.measured_peak), bytes(verdict.budget));
+  return out + (verdict.ok() ? "ok: the plan is feasible and obeyed\n" : "not ok\n");
+}
+
+int run(const Invocation& invocation, Console& console) {
+  if (!invocation.options.given("plan")) {
+    throw Error(ErrorKind::Usage, {.what = "verify needs --plan",
+                                   .at = {},
+                                   .why = "it compares a run with a plan",
+                                   .try_ = fmt::format("mpsearch verify {} --plan plan.json",
+                                                       invocation.arguments[0])});
+  }
+  const std::int64_t steps =
+      invocation.options.given("steps") ? invocation.options.integer("steps") : kDefaultSteps;
+  RunSetup setup = set_up(invocation.arguments[0], invocation.options, console);
+  Choice choice = choose(setup, invocation.options, console);
+  // Exceeding the budget is a verdict here, not an error.
+  choice.budget_bytes = 0;
+  Session session(prepare_choice(setup, choice), *setup.backend);
+  run_steps(session, setup, steps);
+  const Verdict verdict{.mismatches = mismatches(session, *setup.plan),
+                        .planned_peak = setup.plan->peak_bytes,
+                        .prepared_peak = session.prepared().peak,
+                        .measured_peak = session.measured_peak(),
+                        .budget = setup.plan->budget_bytes};
+  if (console.json()) {
+    print_json(console, json_of(verdict));
+  } else {
+    console.print(text_of(verdict, setup.plan->layers.size(), console.width()));
+  }
+  return verdict.ok() ? kExitOk : exit_code(ErrorKind::GoalNotMet);
+}
+
+}  // namespace
+
+Verb verify_verb() {
+  return {.name = "verify",
+          .summary = "run a few steps and prove that a plan is feasible and obeyed",
+          .arguments = {{.name = "MODEL.onnx", .help = "the network"}},
+          .examples = {"verify lenet.onnx --plan plan.json"},
+          .run = run};
+}
+
+}  // namespace mpsearch
