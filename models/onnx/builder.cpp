@@ -109,6 +109,20 @@ std::string OnnxBuilder::external(std::string name, const Shape& shape, const st
   return name;
 }
 
+std::string OnnxBuilder::constant(const std::string& name, const Shape& shape,
+                                  std::span<const float> values) {
+  node(name, "Constant", {});
+  onnx::AttributeProto& attribute =
+      *impl_->model.mutable_graph()->mutable_node()->rbegin()->add_attribute();
+  attribute.set_name("value");
+  attribute.set_type(onnx::AttributeProto::TENSOR);
+  onnx::TensorProto& tensor = *attribute.mutable_t();
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.mutable_dims()->Assign(shape.begin(), shape.end());
+  tensor.set_raw_data(values.data(), values.size_bytes());
+  return name;
+}
+
 std::string OnnxBuilder::node(std::string name, std::string_view op,
                               const std::vector<std::string>& inputs, const Attributes& attributes,
                               std::vector<std::string> outputs) {

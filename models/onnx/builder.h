@@ -34,6 +34,9 @@ class OnnxBuilder {
   std::string external(std::string name, const Shape& shape, const std::string& location,
                        const std::string& offset, const std::string& length);
 
+  /// A Constant node with this tensor.
+  std::string constant(const std::string& name, const Shape& shape, std::span<const float> values);
+
   /// Adds a node whose outputs are `outputs`, or one that bears the node's name. Returns the first.
   std::string node(std::string name, std::string_view op, const std::vector<std::string>& inputs,
                    const Attributes& attributes = {}, std::vector<std::string> outputs = {});

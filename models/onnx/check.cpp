@@ -103,6 +103,9 @@ void expand_functions(ModelFile& file) {
 
 using Dim = onnx::TensorShapeProto_Dimension;
 
+/// Some exporters write 0 or -1 for a size that they do not know.
+bool fixed(const Dim& dim) { return dim.has_dim_value() && dim.dim_value() > 0; }
+
 /// Finds sizes for the symbols of the data inputs.
 class SizeFinder {
  public:
@@ -181,7 +184,7 @@ class SizeFinder {
     for (const onnx::ValueInfoProto* input : inputs_) {
       if (dims_of(*input).dim_size() == 0) continue;
       const Dim& dim = dims_of(*input).dim(0);
-      if (sizes_.written_batch == 0 && dim.has_dim_value()) sizes_.written_batch = dim.dim_value();
+      if (sizes_.written_batch == 0 && fixed(dim)) sizes_.written_batch = dim.dim_value();
     }
     if (sizes_.batch == 0)
       sizes_.batch = sizes_.written_batch > 0 ? sizes_.written_batch : kDefaultBatch;
@@ -200,18 +203,17 @@ class SizeFinder {
     for (int i = 0; i < dims_of(input).dim_size(); ++i) {
       const Dim& dim = dims_of(input).dim(i);
       const auto index = static_cast<std::size_t>(i);
-      const bool is_batch =
-          i == 0 && dim.has_dim_value() && dim.dim_value() == sizes_.written_batch;
+      const bool is_batch = i == 0 && fixed(dim) && dim.dim_value() == sizes_.written_batch;
       std::int64_t size = is_batch ? sizes_.batch : 0;
       if (shape != nullptr) size = (*shape)[index];
-      if (size == 0 && dim.has_dim_value()) size = dim.dim_value();
+      if (size == 0 && fixed(dim)) size = dim.dim_value();
       if (size == 0 && dim.has_dim_param() && symbols_.contains(dim.dim_param())) {
         size = symbols_.at(dim.dim_param());
       }
-      if (size == 0 && i == 0 && !dim.has_dim_value()) size = sizes_.batch;
+      if (size == 0 && i == 0 && !fixed(dim)) size = sizes_.batch;
       if (size <= 0) open_dimension(input, i);
       wanted.push_back(size);
-      written.push_back(dim.has_dim_value() ? dim.dim_value() : size);
+      written.push_back(fixed(dim) ? dim.dim_value() : size);
     }
     sizes_.shapes.emplace_back(input.name(), std::move(wanted));
     sizes_.written.emplace_back(input.name(), std::move(written));
@@ -222,9 +224,9 @@ class SizeFinder {
     for (int i = 0; i < dims_of(input).dim_size(); ++i) {
       const Dim& dim = dims_of(input).dim(i);
       example += i == 0 ? "" : ",";
-      example += dim.has_dim_value() ? std::to_string(dim.dim_value())
-                 : i == 0            ? std::to_string(sizes_.batch)
-                                     : "SIZE";
+      example += fixed(dim) ? std::to_string(dim.dim_value())
+                 : i == 0   ? std::to_string(sizes_.batch)
+                            : "SIZE";
     }
     const std::string symbol = dims_of(input).dim(index).dim_param();
     throw Error(
@@ -254,6 +256,7 @@ void replace_symbols(google::protobuf::RepeatedPtrField<onnx::ValueInfoProto>& i
     if (!info.type().has_tensor_type() || !info.type().tensor_type().has_shape()) continue;
     for (Dim& dim : *info.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
       const auto found = symbols.find(dim.dim_param());
+      if (dim.has_dim_value() && !fixed(dim)) dim.clear_value();
       if (dim.has_dim_param() && found != symbols.end()) dim.set_dim_value(found->second);
     }
   }
@@ -275,6 +278,7 @@ void check_and_expand(ModelFile& file) {
   check_with_onnx(file);
   name_nodes(*file.proto.mutable_graph());
   expand_functions(file);
+  lift_weights(file);
   convert_opset(file);
 }
 

@@ -29,6 +29,10 @@ int opset_of(const onnx::ModelProto& model);
 /// BadContent.
 void check_and_expand(ModelFile& file);
 
+/// Turns constant nodes that are read as weights into initializers, as some exporters should have
+/// written them (lift.cpp).
+void lift_weights(ModelFile& file);
+
 /// Replaces operators that we do not have by the bodies that ONNX defines for them, where we have
 /// all of a body (expand.cpp).
 void expand_operators(onnx::ModelProto& model);

@@ -20,6 +20,8 @@ constexpr std::array<std::string_view, 9> kMovers{"Identity",  "Cast",    "CastL
                                                   "Transpose", "Reshape", "Squeeze",
                                                   "Unsqueeze", "Flatten", "Expand"};
 
+constexpr int kMostMoves = 64;  // what looks through movers recurses
+
 void add_uses(const NodeProto& node, std::unordered_set<std::string>& used) {
   used.insert(node.input().begin(), node.input().end());
   for (const onnx::AttributeProto& attribute : node.attribute()) {
@@ -217,7 +219,9 @@ class Walk {
     const bool mover = std::find(kMovers.begin(), kMovers.end(), node.op_type()) != kMovers.end();
     if (!mover || !scope.is_weight(node.input(0))) return false;
     const Symbol from = scope.symbol(node.input(0));
+    if (from.moves >= kMostMoves) return false;
     Symbol to{.type = from.type, .shape = from.shape, .shaped = true, .mover = &node};
+    to.moves = from.moves + 1;
     NodeCall call(scope, node, 0);
     if (node.op_type() == "Cast") to.type = static_cast<int>(integer_of(node, "to", 0));
     if (node.op_type() == "CastLike") to.type = call.symbol(1).type;

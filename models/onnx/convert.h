@@ -12,8 +12,9 @@ namespace mpsearch {
 
 struct Conversion {
   Model model;
-  std::vector<int> origin;               // node of model.graph -> node of the file
-  std::vector<Unsupported> unsupported;  // the graph is incomplete unless empty
+  std::vector<int> origin;                  // node of model.graph -> node of the file
+  std::vector<std::pair<int, int>> biases;  // nodes of the file: a sum that went into a product
+  std::vector<Unsupported> unsupported;     // the graph is incomplete unless empty
 };
 
 /// Converts a checked file. `load_weights` off leaves the data of parameters out. Throws BadContent

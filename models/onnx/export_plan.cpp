@@ -34,6 +34,8 @@ constexpr const char* kFp8Zero = "mpsearch.fp8_zero";
 struct NodeRole {
   const ExportedLayer* layer = nullptr;
   bool product = false;
+  bool followed_by_bias = false;  // rounds only after the sum
+  bool bias = false;              // that sum
 };
 
 /// Rewrites the nodes in order; `types` are the element types of the FLOAT model.
@@ -202,13 +204,15 @@ class TypedGraph {
         input = as(input, stored(input), TensorProto::FLOAT16);
       } else if (operand && is_fp8(formats.operand)) {
         input = quantized(input);
-      } else if (main && formats.carrier == DType::BF16 && (operand || carries(from, i))) {
+      } else if (main && !role.bias && formats.carrier == DType::BF16 &&
+                 (operand || carries(from, i))) {
         input = rounded(input);
       } else {
         input = as(input, stored(input), TensorProto::FLOAT);
       }
     }
-    const int wanted = onnx_type_of(formats.carrier);
+    const bool later = role.followed_by_bias && !half;
+    const int wanted = onnx_type_of(later ? DType::F32 : formats.carrier);
     const int computed =
         half ? static_cast<int>(TensorProto::FLOAT16) : static_cast<int>(TensorProto::FLOAT);
     std::vector<std::pair<std::string, std::string>> writes;  // tensor, as the node writes it
@@ -299,6 +303,11 @@ std::unordered_map<std::string, NodeRole> roles_of(const Conversion& conversion,
     NodeRole& role = roles[node_label(node, origin)];
     role.layer = found->second;
     role.product = role.product || canonical.nodes[i].op->compute;
+  }
+  for (const auto& [sum, product] : conversion.biases) {
+    NodeRole& role = roles[node_label(graph.node(product), product)];
+    role.followed_by_bias = true;
+    roles[node_label(graph.node(sum), sum)] = {role.layer, false, false, true};
   }
   return roles;
 }

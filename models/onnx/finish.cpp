@@ -41,7 +41,8 @@ std::vector<int> readers(const Graph& graph) {
 }
 
 /// A bias vector that follows a product goes into it: one pass over the output less.
-void take_biases(Graph& graph) {
+void take_biases(Conversion& conversion) {
+  Graph& graph = conversion.model.graph;
   const std::vector<int> count = readers(graph);
   for (Node& add : graph.nodes) {
     if (add.op->name != "Add") continue;
@@ -61,6 +62,9 @@ void take_biases(Graph& graph) {
         continue;
       }
       matmul.inputs.push_back(bias);
+      const auto sum_node = static_cast<std::size_t>(&add - graph.nodes.data());
+      conversion.biases.emplace_back(conversion.origin[sum_node],
+                                     conversion.origin[static_cast<std::size_t>(producer)]);
       const ValueId sum = add.outputs[0];
       for (Node& node : graph.nodes)
         std::replace(node.inputs.begin(), node.inputs.end(), sum, product);
@@ -167,11 +171,12 @@ Conversion finish(Scope scope, std::vector<Unsupported> unsupported) {
     if (onnx_is_float(initializer.type)) names.push_back(initializer.name);
   }
   scope.roles.require_matches(names);
-  Conversion conversion{std::move(scope.model), std::move(scope.origin), std::move(unsupported)};
+  Conversion conversion{
+      std::move(scope.model), std::move(scope.origin), {}, std::move(unsupported)};
   if (!conversion.unsupported.empty()) return conversion;
   Model& model = conversion.model;
   take_final_activation(model);
-  take_biases(model.graph);
+  take_biases(conversion);
   prune(conversion);
   group_layers(model.graph);
   model.graph.verify();

@@ -157,7 +157,7 @@ HostTensor slice(const FoldCall& call) {
     const Int stride = step > 0 ? step : -step;
     shape[axis] = span <= 0 ? 0 : (span + stride - 1) / stride;
     offset += start * strides[axis];
-    strides[axis] *= step;
+    strides[axis] = shape[axis] > 1 ? strides[axis] * step : 0;
   }
   return picked(x, shape, StridedIndex(shape, strides, offset));
 }

@@ -128,8 +128,11 @@ Shape NodeCall::literal_target(const Shape& from, const Shape& target, bool expa
   const bool leads = scaled[0] == scope.written_batch && !before.from.empty() &&
                      before.from[0] == scope.written_batch;
   const bool open = std::find(target.begin(), target.end(), -1) != target.end();
-  if ((!leads && (open || expand)) || scaled[0] * batch % scope.written_batch != 0) return plain();
-  scaled[0] = scaled[0] * batch / scope.written_batch;
+  std::int64_t product = 0;
+  const bool divides =
+      !__builtin_mul_overflow(scaled[0], batch, &product) && product % scope.written_batch == 0;
+  if ((!leads && (open || expand)) || !divides) return plain();
+  scaled[0] = product / scope.written_batch;
   return expand ? broadcast(from, scaled) : mpsearch::reshaped(from, scaled, true);
 }
 

@@ -9,8 +9,14 @@ namespace mpsearch {
 namespace {
 
 using Int = std::int64_t;
+constexpr Int kLargestStep = Int{1} << 31;
 
+/// Strides or dilations: positive, and small enough to be multiplied.
 Shape or_ones(Shape values, std::size_t count) {
+  for (const Int value : values) {
+    require(value >= 1 && value <= kLargestStep, ErrorKind::BadContent,
+            "strides or dilations of " + to_string(values));
+  }
   return values.empty() ? Shape(count, 1) : std::move(values);
 }
 
@@ -23,6 +29,9 @@ Shape pads_of(const NodeCall& call, const Shape& x, const Shape& kernel, const S
   if (mode == "VALID") return Shape(2 * rank, 0);
   if (mode == "NOTSET") {
     Shape pads = integers_of(call.node, "pads");
+    for (const Int pad : pads) {
+      require(pad >= 0 && pad <= kLargestStep, ErrorKind::BadContent, "pads of " + to_string(pads));
+    }
     return pads.empty() ? Shape(2 * rank, 0) : pads;
   }
   require(mode == "SAME_UPPER" || mode == "SAME_LOWER", ErrorKind::BadContent,
@@ -31,7 +40,6 @@ Shape pads_of(const NodeCall& call, const Shape& x, const Shape& kernel, const S
           ErrorKind::BadContent, "strides or dilations do not fit " + to_string(x));
   Shape pads(2 * rank, 0);
   for (std::size_t i = 0; i < rank; ++i) {
-    require(strides[i] > 0, ErrorKind::BadContent, "a stride is not positive");
     const Int windows = (x[i + 2] + strides[i] - 1) / strides[i];
     const Int reach = (kernel[i] - 1) * dilations[i] + 1;
     const Int all = std::max<Int>(0, (windows - 1) * strides[i] + reach - x[i + 2]);

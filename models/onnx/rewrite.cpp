@@ -1,5 +1,7 @@
 #include "models/onnx/rewrite.h"
 
+#include <algorithm>
+
 #include <unordered_set>
 
 #include "kernels/error.h"
@@ -126,6 +128,8 @@ onnx::ModelProto rebuilt(const std::filesystem::path& original, const TrainedVal
   onnx::GraphProto& graph = *file.proto.mutable_graph();
   set_inference_mode(graph);
   set_values(graph, values);
+  // Before IR 4 every initializer had to be an input too.
+  file.proto.set_ir_version(std::max<std::int64_t>(file.proto.ir_version(), 4));
   return std::move(file.proto);
 }
 

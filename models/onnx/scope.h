@@ -25,6 +25,7 @@ struct Symbol {
   std::shared_ptr<const HostTensor> constant = nullptr;
   const Initializer* initializer = nullptr;
   const onnx::NodeProto* mover = nullptr;  // Transpose, Reshape, ... of a weight
+  int moves = 0;                           // movers between this and the weight
   bool unknown = false;                    // a result of what is not supported
 
   bool at_import() const {

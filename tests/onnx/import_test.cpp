@@ -130,6 +130,14 @@ TEST_F(Import, uses_32_for_a_symbolic_batch_and_the_same_size_for_the_same_symbo
   EXPECT_EQ(error.text().try_, "--input b=32,SIZE");
 }
 
+TEST_F(Import, takes_a_size_of_0_or_less_for_an_open_one) {
+  OnnxBuilder builder("test");
+  builder.input("x", {-1, 3});
+  builder.output(builder.node("y", "Relu", {"x"}), {0, 3});
+  const std::filesystem::path path = write("model.onnx", builder.bytes());
+  EXPECT_EQ(output_shape(import_model(path)), (Shape{32, 3}));
+}
+
 TEST_F(Import, rewrites_a_fixed_batch_where_shapes_write_it_literally) {
   const auto build = [](OnnxBuilder& b) {
     b.initializer("heads", Ints{4, 2, 3});
@@ -335,6 +343,16 @@ TEST_F(Import, converts_files_of_before_opset_6) {
   EXPECT_EQ(ops(model).at("MatMul"), 1);
   EXPECT_EQ(ops(model).at("Relu"), 1);
   EXPECT_EQ(output_shape(model), (Shape{2, 4}));
+}
+
+TEST_F(Import, trains_weights_that_the_file_writes_as_constant_nodes) {
+  const Model model = imported([](OnnxBuilder& b) {
+    b.constant("v", {3, 3}, Floats{1, 2, 3, 4, 5, 6, 7, 8, 9});
+    b.constant("ones", {3}, Floats(3, 1));
+    return b.node("fc", "Gemm", {"x", "v", "ones"});
+  });
+  EXPECT_EQ(value(model, "v").kind, ValueKind::Parameter);
+  EXPECT_EQ(value(model, "ones").kind, ValueKind::Constant);
 }
 
 TEST_F(Import, drops_what_no_output_needs_even_where_it_is_not_supported) {
