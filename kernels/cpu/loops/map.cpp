@@ -1,5 +1,7 @@
 #include "kernels/cpu/loops/map.h"
 
+#include <cstring>
+
 #include "kernels/cpu/loops/convert.h"
 #include "kernels/cpu/loops/parallel.h"
 #include "kernels/cpu/loops/storage.h"
@@ -16,9 +18,18 @@ struct Piece {
 
 using Gather = void (*)(const std::byte* from, const Piece& piece, float* to, float factor);
 
+/// Row 0, again and again, where the rows lie on each other: each copy doubles what is there.
+void repeat(float* to, std::int64_t columns, std::int64_t count) {
+  for (std::int64_t done = columns; done < count; done *= 2) {
+    std::memcpy(to + done, to,
+                sizeof(float) * static_cast<std::size_t>(std::min(done, count - done)));
+  }
+}
+
 template <class T>
 void gather(const std::byte* from, const Piece& piece, float* to, float factor) {
-  for (std::int64_t row = 0; row < piece.rows; ++row) {
+  const bool repeats = piece.row_stride == 0;
+  for (std::int64_t row = 0; row < (repeats ? 1 : piece.rows); ++row) {
     const T* source = reinterpret_cast<const T*>(from) + row * piece.row_stride;
     float* __restrict target = to + row * piece.columns;
     if (piece.column_stride == 0) {
@@ -32,6 +43,7 @@ void gather(const std::byte* from, const Piece& piece, float* to, float factor) 
       }
     }
   }
+  if (repeats) repeat(to, piece.columns, piece.rows * piece.columns);
 }
 
 struct Input {

@@ -144,14 +144,25 @@ struct Reduce {
       const std::int64_t column = step % cut.segments * cut.segment;
       const std::int64_t stop = std::min(cut.inner.size, column + cut.segment);
       const std::int64_t base = offset_at(cut.reduced, kX, step / cut.segments);
-      for (std::int64_t k = 0; k < outputs; ++k) {
+      for (std::int64_t k = 0; k < outputs;) {
         const std::int64_t row = base + offset_at(cut.kept, kX, first + k);
+        const std::int64_t rows = std::min(rows_at(first + k), outputs - k);
         for (std::int64_t i = column; i < stop; i += kChunk) {
           const std::int64_t count = std::min(kChunk, stop - i);
-          total[k] += double{sum(elements(row + i, count, read, buffer), count)};
+          const float* values = elements(row + i, rows * count, read, buffer);
+          for (std::int64_t r = 0; r < rows; ++r)
+            total[k + r] += double{sum(values + r * count, count)};
         }
+        k += rows;
       }
     }
+  }
+
+  /// Rows from output k on that lie one after another and fit a chunk, at least one.
+  std::int64_t rows_at(std::int64_t k) const {
+    if (cut.kept.empty() || cut.kept.back().stride[kX] != cut.inner.size) return 1;
+    const std::int64_t left = cut.kept.back().size - k % cut.kept.back().size;
+    return std::max<std::int64_t>(1, std::min(left, kChunk / cut.inner.size));
   }
 
   static float sum(const float* values, std::int64_t count) {
