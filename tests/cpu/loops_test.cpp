@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/cpu/level.h"
 #include "kernels/step_state.h"
 #include "tests/cpu/call.h"
 #include "tests/support/op_case.h"
@@ -147,6 +148,41 @@ TEST(Loops, EveryMixOfDtypesAgreesWithFp64) {
       if (call.op != "BiasGrad") call.outputs[0].form.dtype = kOut[mix / 5];
       check(of.name, call, of.inputs);
       if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+/// The first output's bytes, computed by the kernels of one level.
+std::vector<std::byte> bytes_of_level(const cpu::Level& level, const OpCase& of,
+                                      const KernelCall& call) {
+  const KernelEntry& entry = *find_kernel(level.kernels, call.op);
+  const KernelChoice choice = entry.candidates(call).at(0);
+  std::vector<test::Tensor> inputs, outputs;
+  KernelViews views;
+  for (std::size_t i = 0; i < call.inputs.size(); ++i) {
+    inputs.push_back(tensor_of(call.inputs[i], of.inputs[i]));
+  }
+  for (const TensorType& type : call.outputs) outputs.emplace_back(type);
+  for (test::Tensor& input : inputs) views.inputs.push_back(input.view());
+  for (test::Tensor& output : outputs) views.outputs.push_back(output.view());
+  std::vector<std::byte> workspace(static_cast<std::size_t>(choice.workspace_bytes));
+  views.workspace = workspace.data();
+  const BoundKernel kernel = entry.bind(call, choice, views);
+  kernel.run(kernel.arguments.get());
+  return outputs[0].bytes;
+}
+
+TEST(Loops, EveryInstructionSetLevelGivesTheSameBits) {
+  for (const OpCase& of : reference::all_cases()) {
+    if (!kOps.contains(of.call.op)) continue;
+    for (const Precision tier : {Precision::FP32, Precision::BF16}) {
+      const KernelCall call = reference::in_forms(of, tier, Layout::ChannelsLast);
+      const std::vector<std::byte> best = bytes_of_level(cpu::best_level(), of, call);
+      for (const cpu::CompiledLevel& level : cpu::compiled_levels()) {
+        if (!level.supported()) continue;
+        EXPECT_EQ(bytes_of_level(level.level(), of, call), best)
+            << level.level().name << ' ' << of.name << ' ' << key_of(call);
+      }
     }
   }
 }
