@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Model {
   std::string final_activation;     // "", "Softmax", "LogSoftmax" or "Sigmoid"
   std::vector<std::string> notes;   // what the import changed or decided, one line each
   std::int64_t batch = 0;
+  std::map<std::string, std::string> metadata;  // metadata_props of the file
 };
 
 }  // namespace mpsearch

@@ -106,6 +106,9 @@ Model import_model(const std::filesystem::path& path, const ImportOptions& optio
   if (!conversion.unsupported.empty()) refuse(file, conversion.unsupported);
   conversion.model.name = path.filename().string();
   conversion.model.sha256 = sha256_of(file);
+  for (const onnx::StringStringEntryProto& entry : file.proto.metadata_props()) {
+    conversion.model.metadata[entry.key()] = entry.value();
+  }
   return std::move(conversion.model);
 }
 

@@ -32,6 +32,15 @@ struct Unsupported {
 /// option that fits nothing in the file, with the nearest names).
 Model import_model(const std::filesystem::path& path, const ImportOptions& options = {});
 
+/// An operator that import knows, and the first opset in which it does.
+struct KnownOperator {
+  std::string op;
+  int since = 1;
+};
+
+/// All of them, by name.
+std::vector<KnownOperator> known_operators();
+
 struct NamedShape {
   std::string name;
   std::string dtype;               // ONNX's, "FLOAT"

@@ -219,16 +219,15 @@ std::string describe_optimizer(const OptimizerSettings& optimizer) {
   return text + fmt::format(", weight decay {}", optimizer.weight_decay);
 }
 
-std::vector<float> number_list(const Options& options, std::string_view name) {
+std::vector<float> number_list(const std::string& text, std::string_view what) {
   std::vector<float> numbers;
-  if (!given(options, name)) return numbers;
-  const std::string text = options.text(name);
+  if (text.empty()) return numbers;
   for (const std::string& part : split(text)) {
     float value = 0;
     const auto [end, code] = std::from_chars(part.data(), part.data() + part.size(), value);
     if (code != std::errc() || end != part.data() + part.size()) {
-      refuse(fmt::format("--{} {}: no list of numbers", name, text),
-             "one number, or one a channel with commas between", fmt::format("--{} 0.5", name));
+      refuse(fmt::format("{} {}: no list of numbers", what, text),
+             "one number, or one a channel with commas between", fmt::format("{} 0.5", what));
     }
     numbers.push_back(value);
   }

@@ -22,7 +22,8 @@ TrainingOptions training_options(const TrainingSettings& settings);
 /// "adamw, lr 0.001, weight decay 0.01": as the start block shows it.
 std::string describe_optimizer(const OptimizerSettings& optimizer);
 
-/// Numbers with commas between, as --mean and --std take them. Throws Usage.
-std::vector<float> number_list(const Options& options, std::string_view name);
+/// "0.5,0.25": one number, or one a channel, as --mean and --std take them; `what` names them in
+/// the error. Throws Usage.
+std::vector<float> number_list(const std::string& text, std::string_view what);
 
 }  // namespace mpsearch

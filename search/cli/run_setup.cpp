@@ -38,6 +38,17 @@ const Value& output_of(const Model& model) {
   return model.graph.value(model.graph.outputs[0]);
 }
 
+/// --mean or --std, else what the model was trained with, as its file says.
+std::vector<float> normalization(const RunSetup& setup, const Options& options,
+                                 const std::string& name) {
+  if (options.find(name) != nullptr && options.given(name)) {
+    return number_list(options.text(name), "--" + name);
+  }
+  const auto stored = setup.model.metadata.find("mpsearch." + name);
+  return stored == setup.model.metadata.end() ? std::vector<float>()
+                                              : number_list(stored->second, stored->first);
+}
+
 DataRequest data_request(const RunSetup& setup, const Options& options) {
   DataRequest request;
   for (const ValueId id : setup.model.graph.inputs) {
@@ -61,8 +72,8 @@ DataRequest data_request(const RunSetup& setup, const Options& options) {
     request.synthetic_target.dtype = DType::I64;
     request.synthetic_target.integers_below = 2;
   }
-  request.mean = number_list(options, "mean");
-  request.std = number_list(options, "std");
+  request.mean = normalization(setup, options, "mean");
+  request.std = normalization(setup, options, "std");
   request.seed = setup.settings.seed;
   request.synthetic_samples = std::max<std::int64_t>(1024, 4 * setup.model.batch);
   return request;
@@ -128,6 +139,8 @@ void open_all_data(RunSetup& setup, const Options& options) {
 void check_plan_fits(const RunSetup& setup) {
   const Plan& plan = *setup.plan;
   if (plan.model.sha256 == setup.model.sha256) return;
+  const auto origin = setup.model.metadata.find("mpsearch.trained_from");
+  if (origin != setup.model.metadata.end() && origin->second == plan.model.sha256) return;
   // Names the differing layers where there are any.
   precision_of(plan, setup.model);
   throw Error(ErrorKind::BadContent,

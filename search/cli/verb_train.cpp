@@ -143,9 +143,16 @@ std::string text_of(const RunResult& result, const std::optional<RunResult>& twi
                     rows, 0);
 }
 
+/// SHA-256 of the file that the plans of this model name.
+std::string original_of(const Model& model) {
+  const auto origin = model.metadata.find("mpsearch.trained_from");
+  return origin == model.metadata.end() ? model.sha256 : origin->second;
+}
+
 /// What eval has to know of the data that the model was trained on.
 FileMetadata metadata_of(const RunSetup& setup, const Choice& choice) {
-  FileMetadata metadata{{"mpsearch.trained_with", choice.name},
+  FileMetadata metadata{{"mpsearch.trained_from", original_of(setup.model)},
+                        {"mpsearch.trained_with", choice.name},
                         {"mpsearch.loss", setup.settings.loss}};
   const Normalization& applied = setup.data().inputs.at(0).normalization();
   if (!applied.mean.empty())

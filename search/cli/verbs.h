@@ -18,6 +18,7 @@ Verb export_verb();
 Verb diff_verb();
 Verb solve_verb();
 Verb zoo_verb();
+Verb ops_verb();
 Verb devices_verb();
 Verb completions_verb();
 

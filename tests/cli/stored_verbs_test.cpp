@@ -7,6 +7,7 @@
 #include "models/stored/plan.h"
 #include "models/zoo/zoo.h"
 #include "search/cli/verb.h"
+#include "tests/cli/json_schema.h"
 #include "tests/cli/run_command.h"
 
 namespace mpsearch {
@@ -36,6 +37,7 @@ TEST(Zoo, WritesEachNetworkAndListsThem) {
   const TemporaryFolder folder;
   const Outcome list = run_command(folder, {"zoo", "--json"});
   EXPECT_EQ(list.status, 0);
+  EXPECT_EQ(test::departure_from_schema(list.out, "zoo"), "");
   EXPECT_EQ(json::parse(list.out)["networks"].size(), zoo().size());
   const Outcome outcome = run_command(folder, {"zoo", "lenet", "-o", "net.onnx", "--json"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
@@ -75,13 +77,12 @@ TEST(Solve, FindsTheBestChoiceWithinTheLimit) {
   const Outcome outcome = run_command(folder, {"solve", "problem.json", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json answer = json::parse(outcome.out);
+  EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
   EXPECT_EQ(answer["status"], "optimal");
   EXPECT_EQ(answer["choice"], json::parse("[1, 0]"));
   EXPECT_EQ(answer["objective"], 1);
   EXPECT_EQ(answer["bound"], 1);
   EXPECT_EQ(answer["gap"], 0);
-  EXPECT_TRUE(answer["solve_ms"].is_number());
-  EXPECT_TRUE(answer["solver"].is_string());
   EXPECT_EQ(run_command(folder, {"solve", "problem.json", "--solver", "cbc"}).status, 0);
 }
 
@@ -92,6 +93,7 @@ TEST(Solve, AnInfeasibleProblemIsAnAnswerWithStatusOne) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(json::parse(outcome.out)["status"], "infeasible");
   EXPECT_TRUE(json::parse(outcome.out)["objective"].is_null());
+  EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
 }
 
 TEST(Solve, BadFilesHaveTheirExitCodes) {
@@ -125,6 +127,7 @@ TEST(Diff, NamesTheLayersThatDiffer) {
   EXPECT_EQ(answer["layers"][0], json::parse(R"({"name": "conv1", "a": "FP32", "b": "FP32"})"));
   EXPECT_EQ(answer["layers"][1], json::parse(R"({"name": "fc1", "a": "FP32", "b": "FP8"})"));
   EXPECT_EQ(answer["peak_bytes"], json::parse("[2048, 1024]"));
+  EXPECT_EQ(test::departure_from_schema(outcome.out, "diff"), "");
   const Outcome text = run_command(folder, {"diff", "a.json", "b.json"});
   EXPECT_NE(text.out.find("1 of 2 layers differ"), std::string::npos);
   EXPECT_EQ(run_command(folder, {"diff", "a.json"}).status, 64);
