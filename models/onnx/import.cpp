@@ -49,6 +49,7 @@ std::string producer_of(const onnx::ModelProto& model) {
 
 NamedShape described(const onnx::ValueInfoProto& info) {
   NamedShape shape{info.name(), onnx_type_name(info.type().tensor_type().elem_type()), {}};
+  if (!info.type().tensor_type().has_shape()) shape.shape = {"?"};
   for (const auto& dim : info.type().tensor_type().shape().dim()) {
     shape.shape.push_back(dim.has_dim_value()   ? std::to_string(dim.dim_value())
                           : dim.has_dim_param() ? dim.dim_param()

@@ -73,9 +73,11 @@ void TrainingRoles::require_matches(const std::vector<std::string>& names) const
         return matches_pattern(pattern, name);
       });
       if (hit) continue;
+      std::string letters = pattern;
+      std::erase_if(letters, [](char c) { return c == '*' || c == '?'; });
       throw Error(ErrorKind::Usage, {.what = flag + " '" + pattern + "' matches no parameter",
                                      .at = {},
-                                     .why = did_you_mean(pattern, names),
+                                     .why = did_you_mean(letters, names),
                                      .try_ = "mpsearch inspect shows the names"});
     }
   };

@@ -191,7 +191,7 @@ TEST_F(Import, decides_by_role_what_trains) {
   EXPECT_EQ(value(other, "mean").kind, ValueKind::Parameter);
   EXPECT_EQ(value(other, "two").kind, ValueKind::Parameter);
   EXPECT_EQ(value(other, "gain").kind, ValueKind::Constant);
-  const Error error = error_of([&] { imported(build, 17, {.freeze = {"gainn"}}); });
+  const Error error = error_of([&] { imported(build, 17, {.freeze = {"gainn*"}}); });
   EXPECT_EQ(error.kind(), ErrorKind::Usage);
   EXPECT_NE(error.text().why.find("gain"), std::string::npos) << error.text().why;
 }
