@@ -30,8 +30,6 @@ struct StepState {
   float norm = 0;                   // of the unscaled gradients, before clipping
   float gradient_factor = 1;        // inverse loss scale times clip coefficient
   float learning_rate = 0;
-  double correction1 = 1;           // 1 - beta1^t
-  double correction2 = 1;           // 1 - beta2^t
 };
 
 }  // namespace mpsearch

@@ -45,24 +45,24 @@ MPSEARCH_HD void log_softmax(const Group& group, std::int64_t n, const X* x, Y* 
       n, [=](float v) { return (v - max) - log_sum; }, Out{y}, x);
 }
 
-/// dx = y (dy - sum(dy y)).
+/// dx = y (dy - sum(dy y)), where y is `scale` times what is stored.
 template <class Group, class DY, class Y, class DX>
 MPSEARCH_HD void softmax_backward(const Group& group, std::int64_t n, const DY* dy, const Y* y,
-                                  DX* dx) {
+                                  DX* dx, float scale = 1.0F) {
   const float dot = group.template reduce<Sum>(
-      n, [](float dv, float v) { return dv * v; }, dy, y);
+      n, [=](float dv, float v) { return dv * (v * scale); }, dy, y);
   group.map(
-      n, [=](float dv, float v) { return v * (dv - dot); }, Out{dx}, dy, y);
+      n, [=](float dv, float v) { return (v * scale) * (dv - dot); }, Out{dx}, dy, y);
 }
 
-/// dx = dy - exp(y) sum(dy).
+/// dx = dy - exp(y) sum(dy), where y is `scale` times what is stored.
 template <class Group, class DY, class Y, class DX>
 MPSEARCH_HD void log_softmax_backward(const Group& group, std::int64_t n, const DY* dy, const Y* y,
-                                      DX* dx) {
+                                      DX* dx, float scale = 1.0F) {
   const float sum = group.template reduce<Sum>(
       n, [](float dv) { return dv; }, dy);
   group.map(
-      n, [=](float dv, float v) { return dv - math::exp(v) * sum; }, Out{dx}, dy, y);
+      n, [=](float dv, float v) { return dv - math::exp(v * scale) * sum; }, Out{dx}, dy, y);
 }
 
 }  // namespace mpsearch

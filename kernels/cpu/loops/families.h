@@ -6,13 +6,18 @@
 namespace mpsearch::cpu {
 inline namespace MPSEARCH_LEVEL {
 
-KernelTable cast_kernels();       // Cast
-KernelTable quantize_kernels();   // Quantize
-KernelTable unary_kernels();      // Relu, ReluGrad, ...
-KernelTable binary_kernels();     // Add, ..., Sum2, DivGradB, BroadcastTo
-KernelTable dropout_kernels();    // Dropout, DropoutGrad
-KernelTable reduce_kernels();     // ReduceSum, ReduceMean, SumTo, BiasGrad
-KernelTable transpose_kernels();  // Transpose
+KernelTable cast_kernels();        // Cast
+KernelTable quantize_kernels();    // Quantize
+KernelTable unary_kernels();       // Relu, ReluGrad, ...
+KernelTable binary_kernels();      // Add, ..., Sum2, DivGradB, BroadcastTo
+KernelTable dropout_kernels();     // Dropout, DropoutGrad
+KernelTable reduce_kernels();      // ReduceSum, ReduceMean, SumTo, BiasGrad
+KernelTable transpose_kernels();   // Transpose
+KernelTable batch_norm_kernels();  // BatchNormalization, BatchNormInference and their gradients
+KernelTable loss_kernels();        // losses and their gradients
+KernelTable pool_kernels();        // MaxPool, AveragePool, GlobalAveragePool, gradients
+KernelTable softmax_kernels();     // Softmax, LogSoftmax, gradients
+KernelTable update_kernels();      // GradientStatistics, StepControl, optimizers, RunningStatistics
 
 }  // namespace MPSEARCH_LEVEL
 }  // namespace mpsearch::cpu
