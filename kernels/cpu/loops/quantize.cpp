@@ -49,11 +49,15 @@ struct Quantize {
   Scan scan;
   Convert convert;
   bool exact;
-  std::uint32_t* partial;  // two words a block
+  BoundKernel reorder;  // the second pass where the layout changes
 
   void operator()() const {
     const std::int64_t count = x.type.elements();
     const std::int64_t x_bytes = bits_of(x.type.form.dtype) / 8;
+    // q is not written yet: it holds the blocks' partial results, where there are several.
+    std::uint32_t only[2] = {0, 0};
+    std::uint32_t* partial =
+        count <= kBlock ? only : reinterpret_cast<std::uint32_t*>(q.data);
     for_each_block(count, kBlock, [&](std::int64_t index, std::int64_t begin, std::int64_t end) {
       const Magnitudes found = scan(x.data + begin * x_bytes, end - begin);
       partial[2 * index] = found.finite;
@@ -70,6 +74,10 @@ struct Quantize {
     const bool non_finite = all.largest >= 0x7F800000u || !std::isfinite(amax);
     *reinterpret_cast<float*>(scale.data) =
         non_finite ? std::numeric_limits<float>::quiet_NaN() : 1 / factor;
+    if (reorder.run != nullptr) {
+      reorder.run(reorder.arguments.get());
+      return;
+    }
     for_each_block(count, kBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
       convert(x.data + begin * x_bytes, q.data + begin, end - begin, read * factor);
     });
@@ -82,11 +90,19 @@ std::vector<KernelChoice> candidates(const KernelCall& call) {
   const TensorType& q = call.outputs[0];
   const std::string recipe = call.attributes.text("recipe", "pow2");
   if (!has_storage(x.form.dtype) || !is_fp8(q.form.dtype) || x.shape != q.shape ||
-      x.form.layout != q.form.layout || (recipe != "pow2" && recipe != "exact")) {
+      (recipe != "pow2" && recipe != "exact")) {
     return {};
   }
-  const std::int64_t blocks = (x.elements() + kBlock - 1) / kBlock;
-  return {{.algorithm = "loop", .workspace_bytes = 8 * blocks}};
+  return {{.algorithm = "loop"}};
+}
+
+/// A Cast to another layout by the scale that the first pass has written.
+BoundKernel reordering(const KernelCall& call, const KernelViews& views) {
+  if (call.inputs[0].form.layout == call.outputs[0].form.layout) return {};
+  TensorView q = views.outputs[0];
+  q.scale = reinterpret_cast<float*>(views.outputs[1].data);
+  return cast_kernels()[0].bind({"Cast", {}, call.inputs, {call.outputs[0]}}, {},
+                                {{views.inputs[0]}, {q}, nullptr});
 }
 
 BoundKernel bind(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
@@ -95,7 +111,7 @@ BoundKernel bind(const KernelCall& call, const KernelChoice&, const KernelViews&
   return bound(Quantize{views.inputs[0], views.outputs[0], views.outputs[1], scan_of_x,
                         convert_of(from, call.outputs[0].form.dtype),
                         call.attributes.text("recipe", "pow2") == "exact",
-                        reinterpret_cast<std::uint32_t*>(views.workspace)});
+                        reordering(call, views)});
 }
 
 constexpr KernelEntry kEntries[] = {{"Quantize", candidates, bind}};
