@@ -43,8 +43,6 @@ std::vector<double> trajectory(const std::string& op, const Attributes& attribut
   state.learning_rate = rate;
   for (const double gradient : {0.5, -0.25, 0.125}) {
     ++state.accepted;
-    state.correction1 = 1 - std::pow(0.9, static_cast<double>(state.accepted));
-    state.correction2 = 1 - std::pow(0.999, static_cast<double>(state.accepted));
     inputs[1] = {gradient};
     inputs[2] = reference::numbers_of(state);
     reference::evaluate(call, inputs);

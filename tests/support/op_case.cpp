@@ -41,8 +41,6 @@ StepState sample_state() {
   state.accepted = 3;
   state.gradient_factor = 0.125F;
   state.learning_rate = 0.0625F;
-  state.correction1 = 1 - std::pow(0.9, 3);
-  state.correction2 = 1 - std::pow(0.999, 3);
   return state;
 }
 

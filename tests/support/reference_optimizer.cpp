@@ -66,9 +66,6 @@ std::vector<Numbers> control(const Call& call) {
     state.consecutive = 0;
     ++state.accepted;
   }
-  const auto t = static_cast<double>(state.accepted);
-  state.correction1 = 1 - std::pow(call.number("beta1", 0.9), t);
-  state.correction2 = 1 - std::pow(call.number("beta2", 0.999), t);
   if (call.integer("dynamic", 1) != 0) update_scale(call, overflow, state);
   call.inputs[0] = numbers_of(state);
   return {};
@@ -102,6 +99,9 @@ std::vector<Numbers> adam(const Call& call) {
   const double decay = call.number("weight_decay", 0);
   const bool decoupled = call.integer("decoupled", 0) != 0;
   const double rate = state.learning_rate;
+  const auto t = static_cast<double>(state.accepted);
+  const double correction1 = 1 - std::pow(beta1, t);
+  const double correction2 = 1 - std::pow(beta2, t);
   for (std::size_t i = 0; i < call.inputs[0].size(); ++i) {
     double& w = call.inputs[0][i];
     double& m = call.inputs[3][i];
@@ -111,8 +111,8 @@ std::vector<Numbers> adam(const Call& call) {
     if (!decoupled) g += decay * w;
     m = beta1 * m + (1 - beta1) * g;
     v = beta2 * v + (1 - beta2) * g * g;
-    const double root = std::sqrt(v) / std::sqrt(state.correction2);
-    w -= rate / state.correction1 * m / (root + call.number("epsilon", 1e-8));
+    const double root = std::sqrt(v) / std::sqrt(correction2);
+    w -= rate / correction1 * m / (root + call.number("epsilon", 1e-8));
   }
   return {};
 }
