@@ -21,6 +21,7 @@ struct StepState {
   std::int32_t good = 0;            // accepted steps since the last change of the scale
   std::int32_t hysteresis = 1;      // overflows left before the scale falls
   std::int32_t consecutive = 0;     // overflows in a row
+  std::int64_t dynamic = 0;         // 1: the loss scale follows the overflows
   std::int64_t skipped_total = 0;
   std::int64_t accepted = 0;        // Adam's t, after this step
   // Of the last step.

@@ -155,8 +155,7 @@ void add_optimizer_node(Graph& graph, ValueId parameter, ValueId gradient, Value
 }
 
 Attributes control_attributes(const TrainingOptions& options) {
-  return {{"dynamic", std::int64_t{options.scaled && options.scaler.dynamic}},
-          {"growth_interval", options.scaler.growth_interval},
+  return {{"growth_interval", options.scaler.growth_interval},
           {"floor", options.scaler.floor},
           {"cap", options.scaler.cap},
           {"hysteresis", options.scaler.hysteresis},
@@ -182,6 +181,7 @@ void add_running_statistics(Graph& graph, const Model& model, ValueId state, boo
 std::shared_ptr<const Bytes> initial_step_state(const TrainingOptions& options) {
   StepState state;
   state.loss_scale = options.scaled ? static_cast<float>(options.scaler.initial) : 1.0F;
+  state.dynamic = options.scaled && options.scaler.dynamic ? 1 : 0;
   state.hysteresis = static_cast<std::int32_t>(options.scaler.hysteresis);
   const auto* first = reinterpret_cast<const std::byte*>(&state);
   return std::make_shared<const Bytes>(first, first + sizeof state);

@@ -24,6 +24,7 @@ Bytes with_scaler_of(std::span<const std::byte> kept, const Bytes& fresh) {
   StepState state = step_state_of(kept);
   const StepState initial = step_state_of(fresh);
   state.loss_scale = initial.loss_scale;
+  state.dynamic = initial.dynamic;
   state.good = initial.good;
   state.hysteresis = initial.hysteresis;
   Bytes bytes(sizeof state);

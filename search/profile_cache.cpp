@@ -16,7 +16,7 @@ std::string hash_of(const std::string& text) {
 }
 
 std::string device_text(const DeviceIdentity& device) {
-  std::string text = fmt::format("{}|{}|{}", device.backend, device.name, device.threads);
+  std::string text = fmt::format("{}|{}|{}|{}", kToolVersion, device.backend, device.name, device.threads);
   for (const std::string& library : device.libraries) text += '|' + library;
   return text;
 }

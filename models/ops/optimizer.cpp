@@ -53,18 +53,15 @@ std::vector<OpSample> control_samples() {
     inputs.insert(inputs.end(), gradients, typed(DType::F64, {2}));
     list.push_back({std::move(name), std::move(attributes), std::move(inputs)});
   };
-  const auto scaler = [](std::int64_t dynamic, double clip) {
-    return Attributes{{"dynamic", dynamic},
-                      {"growth_interval", 2000.0},
+  const auto scaler = [](double clip) {
+    return Attributes{{"growth_interval", 2000.0},
                       {"floor", 0.0},
                       {"cap", 0.0},
                       {"hysteresis", std::int64_t{1}},
-                      {"clip", clip},
-                      {"beta1", 0.9},
-                      {"beta2", 0.999}};
+                      {"clip", clip}};
   };
-  add("dynamic", 3, scaler(1, 0));
-  add("static_clipped", 2, scaler(0, 0.5));
+  add("plain", 3, scaler(0));
+  add("clipped", 2, scaler(0.5));
   return list;
 }
 

@@ -75,11 +75,12 @@ TEST(Reference, LossScaleFollowsTheGoldenTrace) {
   const TensorType record{{sizeof(StepState)}, {DType::U8, {}}};
   const TensorType inputs_record{{sizeof(StepInputs)}, {DType::U8, {}}};
   const KernelCall call{"StepControl",
-                        {{"dynamic", std::int64_t{1}}, {"growth_interval", 3.0}},
+                        {{"growth_interval", 3.0}},
                         {record, inputs_record, {{}, {}}, {{2}, {DType::F64, {}}}},
                         {}};
   StepState state;
   state.loss_scale = 65536;
+  state.dynamic = 1;
   std::vector<Numbers> inputs{
       reference::numbers_of(state), reference::numbers_of(StepInputs{}), {0.5}, {1, 0}};
   const float expected[] = {32768, 16384, 16384, 16384, 32768, 16384, 16384, 16384, 32768, 32768};

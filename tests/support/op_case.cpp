@@ -38,6 +38,7 @@ StepInputs sample_inputs() { return {.seed = 12345, .attempt = 7, .learning_rate
 StepState sample_state() {
   StepState state;
   state.loss_scale = 8;
+  state.dynamic = 1;
   state.accepted = 3;
   state.gradient_factor = 0.125F;
   state.learning_rate = 0.0625F;

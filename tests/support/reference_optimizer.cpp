@@ -66,7 +66,7 @@ std::vector<Numbers> control(const Call& call) {
     state.consecutive = 0;
     ++state.accepted;
   }
-  if (call.integer("dynamic", 1) != 0) update_scale(call, overflow, state);
+  if (state.dynamic != 0) update_scale(call, overflow, state);
   call.inputs[0] = numbers_of(state);
   return {};
 }

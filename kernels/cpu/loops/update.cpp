@@ -82,7 +82,6 @@ struct StepControl {
   const float* loss;
   std::vector<const double*> statistics;
   LossScalerSettings scaler;
-  bool dynamic;
   float clip;
 
   void operator()() const {
@@ -107,7 +106,7 @@ struct StepControl {
       state->consecutive = 0;
       ++state->accepted;
     }
-    if (dynamic) step_scaler();
+    if (state->dynamic != 0) step_scaler();
   }
 
   void step_scaler() const {
@@ -133,7 +132,6 @@ BoundKernel bind_control(const KernelCall& call, const KernelChoice&, const Kern
   for (std::size_t i = 3; i < views.inputs.size(); ++i) {
     control.statistics.push_back(reinterpret_cast<const double*>(views.inputs[i].data));
   }
-  control.dynamic = attributes.integer("dynamic", 0) != 0;
   control.clip = static_cast<float>(attributes.number("clip", 0));
   control.scaler.interval = static_cast<std::int32_t>(attributes.number("growth_interval", 2000));
   control.scaler.floor = static_cast<float>(attributes.number("floor", 0));
