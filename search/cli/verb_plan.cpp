@@ -3,6 +3,7 @@
 
 #include "kernels/error.h"
 #include "models/stored/atomic_file.h"
+#include "reports/report.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
@@ -57,16 +58,21 @@ int run(const Invocation& invocation, Console& console) {
   complete_settings(setup, plan);
   const std::string path = options.given("output") ? options.text("output") : "plan.json";
   const bool dry = options.flag("dry-run");
-  if (!dry) write_plan(path, plan);
+  const std::string report = options.text("report");
+  if (!dry) {
+    write_plan(path, plan);
+    write_file_atomically(report, report_html(plan, {}), "the report");
+  }
   warn_of_emulation(setup, plan, console);
   if (console.json()) {
     nlohmann::ordered_json out = plan_json(plan);
     out["plan"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(path);
+    out["report"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(report);
     print_json(console, out);
     return kExitOk;
   }
   console.print(plan_text(plan, console.width()));
-  if (!dry) console.print(fmt::format("plan         {}\n", path));
+  if (!dry) console.print(fmt::format("plan         {}\nreport       {}\n", path, report));
   console.note(fmt::format(
       "next: mpsearch train {} --plan {}{}", setup.path, path,
       setup.data().label == "synthetic" ? " --data PATH" : " --data " + setup.data().label));

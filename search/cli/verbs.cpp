@@ -4,10 +4,10 @@ namespace mpsearch {
 
 std::span<const Verb> all_verbs() {
   static const std::vector<Verb> verbs{
-      plan_verb(),    train_verb(),   eval_verb(),    verify_verb(),
-      inspect_verb(), profile_verb(), compare_verb(), pareto_verb(),
-      bench_verb(),   export_verb(),  diff_verb(),    solve_verb(),
-      zoo_verb(),     ops_verb(),     devices_verb(), completions_verb()};
+      plan_verb(),    train_verb(),      eval_verb(),   verify_verb(), inspect_verb(),
+      profile_verb(), compare_verb(),    pareto_verb(), bench_verb(),  export_verb(),
+      report_verb(),  diff_verb(),       solve_verb(),  zoo_verb(),    ops_verb(),
+      devices_verb(), completions_verb()};
   return verbs;
 }
 

@@ -15,6 +15,7 @@ Verb compare_verb();
 Verb pareto_verb();
 Verb bench_verb();
 Verb export_verb();
+Verb report_verb();
 Verb diff_verb();
 Verb solve_verb();
 Verb zoo_verb();
