@@ -1,0 +1,230 @@
+// Verbs that measure and train, on a narrow LeNet with made-up data: keys, files and exit codes.
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/json_schema.h"
+#include "tests/cli/run_command.h"
+
+namespace mpsearch {
+namespace {
+
+using nlohmann::json;
+using test::departure_from_schema;
+using test::Outcome;
+using test::run_command;
+using test::TemporaryFolder;
+
+/// One folder with a network, a profile cache and a plan for all tests of this file: measuring is
+/// what takes time.
+class RunVerbs : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    ASSERT_EQ(run_command(*folder_, {"zoo", "lenet", "--width", "0.5", "-o", "net.onnx"}).status,
+              0);
+    const Outcome outcome = run({"net.onnx", "--budget", "90%", "--batch", "8", "--json"}, true);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    plan_ = json::parse(outcome.out);
+    EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  /// The command with the small settings of this file; `searching` adds those of the planner.
+  static Outcome run(std::vector<std::string> words, bool searching = false) {
+    std::vector<std::string> environment{"MPSEARCH_PROFILE_CACHE=cache", "OMP_NUM_THREADS=1",
+                                         "MPSEARCH_THREADS=1"};
+    if (searching) {
+      environment.insert(environment.end(), {"MPSEARCH_EFFORT=fast", "MPSEARCH_PAIRED_STEPS=2"});
+    }
+    return run_command(*folder_, words, environment);
+  }
+  static std::string path(const std::string& name) { return folder_->path(name); }
+
+  static TemporaryFolder* folder_;
+  static json plan_;
+};
+
+TemporaryFolder* RunVerbs::folder_ = nullptr;
+json RunVerbs::plan_;
+
+TEST_F(RunVerbs, PlanHasTheStableKeysAndKeepsTheBudget) {
+  EXPECT_LE(plan_["peak_bytes"], plan_["budget_bytes"]);
+  EXPECT_EQ(plan_["layers"].size(), 5U);
+  for (const json& layer : plan_["layers"]) {
+    EXPECT_FALSE(layer["reason"].get<std::string>().empty());
+  }
+  EXPECT_TRUE(std::filesystem::exists(path("plan.json")));
+}
+
+TEST_F(RunVerbs, PlanningAgainFromTheCacheGivesTheSameBytes) {
+  const std::string before = test::read_text(path("plan.json"));
+  const Outcome outcome =
+      run({"net.onnx", "--budget", "90%", "--batch", "8", "-o", "again.json"}, true);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(test::read_text(path("again.json")), before);
+}
+
+TEST_F(RunVerbs, ABudgetWithoutPlanIsAnAnswerThatNamesTheLeastOne) {
+  const Outcome outcome =
+      run({"net.onnx", "--budget", "10KiB", "--batch", "8", "-o", "none.json", "--json"}, true);
+  EXPECT_EQ(outcome.status, 1) << outcome.err;
+  EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(answer["status"], "infeasible");
+  EXPECT_NE(outcome.err.find("error: no plan fits into 10.0 KiB (10240 bytes)"), std::string::npos);
+  EXPECT_NE(outcome.err.find("  try: mpsearch net.onnx --budget "), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(path("none.json")));
+
+  const std::int64_t least = answer["least_budget_bytes"];
+  const auto at = [&](std::int64_t bytes) {
+    return run({"net.onnx", "--budget", std::to_string(bytes) + "B", "--batch", "8", "--dry-run"},
+               true);
+  };
+  EXPECT_EQ(at(least).status, 0);
+  EXPECT_EQ(at(least - 1).status, 1);
+}
+
+TEST_F(RunVerbs, TrainByThePlanWritesAModelThatEvalReads) {
+  const Outcome outcome = run({"train", "net.onnx", "--plan", "plan.json", "--steps", "6", "--json",
+                               "--log-losses", "-o", "trained.onnx"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(departure_from_schema(outcome.out, "train"), "");
+  EXPECT_EQ(answer["steps"], 6);
+  EXPECT_EQ(answer["losses"].size(), 6U);
+  EXPECT_EQ(answer["predicted_peak_bytes"], plan_["peak_bytes"]);
+  EXPECT_LE(answer["peak_bytes"], answer["predicted_peak_bytes"]);
+  EXPECT_TRUE(std::filesystem::exists(path("trained.run.ndjson")));
+
+  const Outcome eval = run({"eval", "trained.onnx", "--batch", "8", "--json"});
+  ASSERT_EQ(eval.status, 0) << eval.err;
+  EXPECT_EQ(departure_from_schema(eval.out, "eval"), "");
+  const json evaluated = json::parse(eval.out);
+  EXPECT_EQ(evaluated["metric"]["name"], "accuracy");
+  // The trained file is the plan's model still.
+  EXPECT_EQ(run({"eval", "trained.onnx", "--plan", "plan.json"}).status, 0);
+}
+
+TEST_F(RunVerbs, AResumedRunIsTheUninterruptedOne) {
+  const std::vector<std::string> common{"train", "net.onnx", "--precision", "fp16",  "--batch",
+                                        "8",     "--lr",     "0.01",        "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = common;
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  with({"--steps", "8", "-o", "whole.onnx"});
+  with({"--steps", "4", "-o", "half.onnx", "--checkpoint", "kept"});
+  with({"--steps", "8", "-o", "rest.onnx", "--resume", "kept"});
+  EXPECT_EQ(test::read_text(path("whole.onnx")), test::read_text(path("rest.onnx")));
+  EXPECT_NE(test::read_text(path("whole.onnx")), test::read_text(path("half.onnx")));
+}
+
+TEST_F(RunVerbs, VerifyAcceptsThePlanAndRefusesAForgedOne) {
+  const Outcome outcome = run({"verify", "net.onnx", "--plan", "plan.json", "--json"});
+  EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(departure_from_schema(outcome.out, "verify"), "");
+  EXPECT_TRUE(answer["ok"]);
+  EXPECT_LE(answer["measured_peak_bytes"], answer["planned_peak_bytes"]);
+  json forged = json::parse(test::read_text(path("plan.json")));
+  forged["peak_bytes"] = forged["peak_bytes"].get<std::int64_t>() - 256;
+  forged["budget_bytes"] = forged["peak_bytes"];
+  std::ofstream(path("forged.json")) << forged.dump();
+  EXPECT_EQ(run({"verify", "net.onnx", "--plan", "forged.json"}).status, 1);
+}
+
+TEST_F(RunVerbs, BenchPredictsThePeakThatItMeasures) {
+  for (const char* precision : {"fp32", "bf16", "fp16", "fp8", "amp"}) {
+    const Outcome outcome = run(
+        {"bench", "net.onnx", "--batch", "8", "--steps", "2", "--precision", precision, "--json"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const json answer = json::parse(outcome.out);
+    EXPECT_EQ(departure_from_schema(outcome.out, "bench"), "");
+    EXPECT_EQ(answer["peak_bytes"], answer["predicted_peak_bytes"]) << precision;
+  }
+}
+
+TEST_F(RunVerbs, ProfileAndCompareHaveTheirKeys) {
+  const Outcome profile = run({"profile", "net.onnx", "--batch", "8", "--json"}, true);
+  ASSERT_EQ(profile.status, 0) << profile.err;
+  EXPECT_EQ(departure_from_schema(profile.out, "profile"), "");
+  const json layer = json::parse(profile.out)["layers"][1];
+  EXPECT_EQ(layer["ms"]["BF16"].size(), 3U);
+  EXPECT_TRUE(json::parse(profile.out).contains("steps"));
+  const Outcome compare = run({"compare", "net.onnx", "--batch", "8", "--json"}, true);
+  ASSERT_EQ(compare.status, 0) << compare.err;
+  EXPECT_EQ(departure_from_schema(compare.out, "compare"), "");
+  EXPECT_EQ(json::parse(compare.out)["rows"].size(), 6U);
+}
+
+TEST_F(RunVerbs, ExportWritesATypedModel) {
+  const Outcome outcome =
+      run({"export", "net.onnx", "--plan", "plan.json", "-o", "typed.onnx", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(departure_from_schema(outcome.out, "export"), "");
+  EXPECT_TRUE(std::filesystem::exists(path("typed.onnx")));
+}
+
+TEST_F(RunVerbs, ParetoWritesAPlanForEachPoint) {
+  const Outcome outcome =
+      run({"pareto", "net.onnx", "--batch", "8", "--points", "4", "-o", "front", "--json"}, true);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(departure_from_schema(outcome.out, "pareto"), "");
+  double before = std::numeric_limits<double>::infinity();
+  for (const json& point : json::parse(outcome.out)["points"]) {
+    EXPECT_LE(point["peak_bytes"], point["budget_bytes"]);
+    EXPECT_LE(point["sensitivity"], before);
+    before = point["sensitivity"];
+    EXPECT_EQ(run({"verify", "net.onnx", "--plan", point["plan"]}).status, 0);
+  }
+}
+
+TEST_F(RunVerbs, OpsListsWhatEveryNetworkOfTheZooNeeds) {
+  const Outcome outcome = run({"ops", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(departure_from_schema(outcome.out, "ops"), "");
+  std::set<std::string> known;
+  for (const json& row : json::parse(outcome.out)) known.insert(row["op"]);
+  const json nodes = json::parse(run({"inspect", "net.onnx", "--json"}).out)["nodes_by_op"];
+  for (const auto& [op, count] : nodes.items()) EXPECT_TRUE(known.contains(op)) << op;
+  EXPECT_EQ(departure_from_schema(run({"devices", "--json"}).out, "devices"), "");
+}
+
+TEST_F(RunVerbs, ErrorsOfANewUserSayWhatToDo) {
+  const Outcome unit = run({"net.onnx", "--budget", "512"});
+  EXPECT_EQ(unit.status, 64);
+  EXPECT_EQ(unit.err,
+            "error: --budget 512: not a size\n"
+            "  why: a size needs a unit\n"
+            "  try: --budget 512MiB, --budget 512MB, or of the FP32 peak --budget 80%, --budget "
+            "0.8x\n");
+  const Outcome pin = run({"net.onnx", "--batch", "8", "--pin", "conf1=fp32"}, true);
+  EXPECT_EQ(pin.status, 64);
+  EXPECT_NE(pin.err.find("error: pattern 'conf1' matches no layer\n"), std::string::npos);
+  EXPECT_NE(pin.err.find("did you mean conv1"), std::string::npos) << pin.err;
+  const Outcome data = run({"train", "net.onnx", "--data", "fashion"});
+  EXPECT_EQ(data.status, 66);
+  const Outcome device = run({"train", "net.onnx", "--device", "cuda"});
+  EXPECT_EQ(device.status, 69);
+  EXPECT_NE(device.err.find("libcuda.so.1"), std::string::npos) << device.err;
+  EXPECT_EQ(run({"train", "net.onnx", "--plan", "none.json"}).status, 66);
+}
+
+TEST_F(RunVerbs, APlanOfAnotherModelIsRefused) {
+  ASSERT_EQ(run({"zoo", "lenet", "--width", "0.5", "--seed", "7", "-o", "other.onnx"}).status, 0);
+  const Outcome other = run({"verify", "other.onnx", "--plan", "plan.json"});
+  EXPECT_EQ(other.status, 65);
+  EXPECT_NE(other.err.find("error: the plan is of another model\n"), std::string::npos)
+      << other.err;
+}
+
+}  // namespace
+}  // namespace mpsearch
