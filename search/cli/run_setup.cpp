@@ -227,7 +227,7 @@ Choice choose(RunSetup& setup, const Options& options, Console& console) {
                                    .try_ = "one of the two"});
   }
   Choice choice;
-  choice.name = options.text("plan");
+  choice.name = options.given("plan") ? options.text("plan") : "searched plan";
   choice.precision = precision_of(*setup.plan, setup.model);
   choice.kernels = kernels_of(*setup.plan);
   choice.budget_bytes = setup.plan->budget_bytes;
@@ -249,8 +249,8 @@ Prepared prepare_choice(const RunSetup& setup, const Choice& choice) {
                                     "({} bytes)",
                                     format_bytes(prepared.peak), prepared.peak,
                                     format_bytes(choice.budget_bytes), choice.budget_bytes),
-                 .try_ = fmt::format("mpsearch {} with the same flags and --budget {}B", setup.path,
-                                     choice.budget_bytes)});
+                 .try_ = fmt::format("mpsearch {} --batch {} --budget {}B makes a plan for them",
+                                     setup.path, setup.model.batch, choice.budget_bytes)});
   }
   return prepared;
 }
