@@ -10,6 +10,7 @@ namespace mpsearch {
 namespace {
 
 constexpr int kMostCuts = 20;
+constexpr int kMostSteps = 20;
 
 /// The picks of all layers that hold bytes at the choice's highest event.
 std::vector<Pick> combination_at_peak(const Problem& problem, const std::vector<int>& choice) {
@@ -42,13 +43,46 @@ std::vector<Pick> combination_at_peak(const Problem& problem, const std::vector<
 
 std::int64_t arena_of(const Profiled& profiled, const PlanRequest& request,
                       std::span<const Precision> precision, const Backend& backend) {
-  const Prepared prepared =
-      prepare(profiled.model, scaled_options(request.training, request.loss_scale, precision),
-              precision, [&](const KernelCall& call) {
-                return choose_kernel(backend, profiled.speed.kernels, call);
-              });
+  const Prepared prepared = prepare(
+      profiled.model, scaled_options(request.training, request.loss_scale, precision), precision,
+      [&](const KernelCall& call) { return choose_kernel(backend, profiled.speed.kernels, call); });
   return prepared.peak;
 }
+
+namespace {
+
+/// What was cut off might have been better: only the bound of the whole problem holds.
+void set_bound(Solution& solution, double bound) {
+  solution.bound = bound;
+  if (solution.objective > bound) solution.status = SolveStatus::Feasible;
+  solution.gap =
+      solution.objective == 0 ? 0 : (solution.objective - bound) / std::abs(solution.objective);
+}
+
+/// Solves under ever smaller limits, each below the last by what that answer's arena was over the
+/// true limit. For answers that pack badly in more combinations than can be cut off one by one.
+Confirmed solve_below(const Profiled& profiled, const Problem& problem, double bound,
+                      const PlanRequest& request, const Backend& backend) {
+  Problem tighter = problem;
+  Confirmed confirmed;
+  for (int tries = 0; tries < kMostSteps; ++tries) {
+    confirmed.solution = solve(tighter, request.solve);
+    if (confirmed.solution.choice.empty()) return confirmed;
+    confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
+    confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
+    const std::int64_t over = confirmed.peak_bytes - problem.limits.bytes;
+    if (over <= 0) {
+      set_bound(confirmed.solution, bound);
+      return confirmed;
+    }
+    tighter.limits.bytes -= over;
+  }
+  confirmed.solution.status = SolveStatus::Unknown;
+  confirmed.solution.choice.clear();
+  return confirmed;
+}
+
+}  // namespace
 
 Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
                           const PlanRequest& request, const Backend& backend) {
@@ -59,19 +93,14 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
   for (int tries = 0; tries <= kMostCuts; ++tries) {
     confirmed.solution = solve(problem, options);
     if (!cut) bound = confirmed.solution.bound;
-    if (confirmed.solution.choice.empty()) return confirmed;
+    if (confirmed.solution.choice.empty()) {
+      if (!cut) return confirmed;
+      break;
+    }
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
     if (confirmed.peak_bytes <= problem.limits.bytes) {
-      if (cut) {
-        // What was cut off might have been better: the first bound is the one that holds.
-        Solution& solution = confirmed.solution;
-        solution.bound = bound;
-        if (solution.objective > bound) solution.status = SolveStatus::Feasible;
-        solution.gap = solution.objective == 0
-                           ? 0
-                           : (solution.objective - bound) / std::abs(solution.objective);
-      }
+      if (cut) set_bound(confirmed.solution, bound);
       return confirmed;
     }
     std::vector<Pick> picks = combination_at_peak(problem, confirmed.solution.choice);
@@ -79,9 +108,7 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
     options.forbidden.push_back(std::move(picks));
     cut = true;
   }
-  confirmed.solution.status = SolveStatus::Unknown;
-  confirmed.solution.choice.clear();
-  return confirmed;
+  return solve_below(profiled, problem, bound, request, backend);
 }
 
 Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,

@@ -74,6 +74,10 @@ std::string reason_of(const Profiled& profiled, const Problem& problem, std::siz
   }
   if (tempting != nullptr) return fmt::format("{} breaks a limit", name_of(tempting->precision));
   if (next == nullptr) return fmt::format("nothing but {} fits", name_of(chosen));
+  if (next->delta < 0) {
+    return fmt::format("{} would be better, but its arena does not pack into the budget",
+                       name_of(next->precision));
+  }
   if (next->delta != 0) {
     return fmt::format("best: {} would cost {}", name_of(next->precision),
                        objective_text(problem.objective, next->delta));
