@@ -10,7 +10,8 @@ namespace mpsearch {
 namespace {
 
 constexpr int kMostCuts = 20;
-constexpr int kMostSteps = 20;
+constexpr int kMostSteps = 32;
+constexpr std::int64_t kStepsOfBudget = 100;  // a step is one percent
 
 /// The picks of all layers that hold bytes at the choice's highest event.
 std::vector<Pick> combination_at_peak(const Problem& problem, const std::vector<int>& choice) {
@@ -59,23 +60,22 @@ void set_bound(Solution& solution, double bound) {
       solution.objective == 0 ? 0 : (solution.objective - bound) / std::abs(solution.objective);
 }
 
-/// Solves under ever smaller limits, each below the last by what that answer's arena was over the
-/// true limit. For answers that pack badly in more combinations than can be cut off one by one.
+/// Solves under ever smaller limits until an answer's arena is within the true one. For answers
+/// that pack badly in more combinations than can be cut off one by one.
 Confirmed solve_below(const Profiled& profiled, const Problem& problem, double bound,
                       const PlanRequest& request, const Backend& backend) {
   Problem tighter = problem;
   Confirmed confirmed;
-  for (int tries = 0; tries < kMostSteps; ++tries) {
+  for (int step = 1; step <= kMostSteps; ++step) {
+    tighter.limits.bytes = problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step;
     confirmed.solution = solve(tighter, request.solve);
     if (confirmed.solution.choice.empty()) return confirmed;
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
-    const std::int64_t over = confirmed.peak_bytes - problem.limits.bytes;
-    if (over <= 0) {
+    if (confirmed.peak_bytes <= problem.limits.bytes) {
       set_bound(confirmed.solution, bound);
       return confirmed;
     }
-    tighter.limits.bytes -= over;
   }
   confirmed.solution.status = SolveStatus::Unknown;
   confirmed.solution.choice.clear();
