@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "search/solver/check.h"
@@ -31,10 +32,29 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
       root_view_.allowed.push_back(static_cast<char>(signature >= 0));
     root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
   }
-  dearest_ = dual_->pricing().dearest(task_.goal, root_view_);
+  if (task_.peak) bracket_peak();
+  dearest_ = task_.peak ? task_.high_peak : dual_->pricing().dearest(task_.goal, root_view_);
   root_bound_ = dual_->evaluate({}, {}, root_view_);
   spread_ = dearest_ - root_bound_;
   if (!(spread_ > 0)) spread_ = std::max(1.0, std::fabs(dearest_));
+}
+
+/// The least usage of one event, and the largest sum of all, bracket the peak.
+void BranchAndBound::bracket_peak() {
+  Functional one;
+  const auto fullest = std::max_element(graph_.base.begin(), graph_.base.end());
+  one.events.emplace_back(static_cast<int>(fullest - graph_.base.begin()), 1);
+  dual_->pricing().price(one, root_view_);
+  task_.low_peak = dual_->pricing().least();
+  Functional all;
+  for (int e = 0; e < task_.events; ++e) all.events.emplace_back(e, 1);
+  task_.high_peak = std::max(task_.low_peak, dual_->pricing().dearest(all, root_view_)) + 1;
+  std::int64_t grain = 0;
+  for (const std::int64_t bytes : graph_.base) grain = std::gcd(grain, bytes);
+  for (const UsageStep& step : graph_.start.steps) grain = std::gcd(grain, step.bytes);
+  for (const Item& item : graph_.items)
+    for (const UsageStep& step : item.steps) grain = std::gcd(grain, step.bytes);
+  grain_ = std::max<std::int64_t>(1, grain);
 }
 
 void BranchAndBound::start_from(const std::vector<int>& choice) { meet(path_of(graph_, choice)); }
@@ -42,23 +62,28 @@ void BranchAndBound::start_from(const std::vector<int>& choice) { meet(path_of(g
 /// A part of the search whose bound reaches this holds nothing better.
 double BranchAndBound::stop() const {
   if (incumbent_.empty()) return dearest_ + 1e-9 * std::max(std::fabs(dearest_), spread_);
+  if (task_.peak) return incumbent_goal_ - grain_ + 1e-3;
   return incumbent_goal_ - 1e-9 * std::fabs(incumbent_goal_);
 }
 
 bool BranchAndBound::feasible(const Path& path) const {
   for (const std::int64_t bytes : path.usage)
-    if (bytes > task_.bytes) return false;
+    if (bytes > task_.bytes && !task_.peak) return false;
   for (std::size_t r = 0; r < task_.others.size(); ++r)
     if (task_.slope(task_.events + static_cast<int>(r), path) > 0) return false;
   return true;
 }
 
 double BranchAndBound::meet(const Path& path) {
-  const double goal = path.value(task_.goal);
+  const double goal = task_.goal_of(path);
   if ((incumbent_.empty() || goal < incumbent_goal_) && feasible(path) &&
       violated_limit(problem_, evaluate(problem_, path.choice)).empty()) {
     incumbent_ = path.choice;
     incumbent_goal_ = goal;
+    if (task_.peak) {
+      task_.bytes = static_cast<std::int64_t>(goal) - grain_;
+      task_.high_peak = std::max(task_.low_peak, goal);
+    }
   }
   return stop();
 }
@@ -232,7 +257,7 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
     if (result.found.empty()) return false;
     const Path& best = result.found.front();
     meet(best);
-    if (feasible(best)) return false;
+    if (!task_.peak && feasible(best)) return false;
     int worst = -1;
     double most = 0;
     for (int e = 0; e < task_.events; ++e)
@@ -241,6 +266,7 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
         worst = e;
       }
     if (worst < 0) return true;
+    if (std::count(node.state.rows.begin(), node.state.rows.end(), worst) > 0) continue;
     node.state.rows.push_back(worst);
     node.state.multiplier.push_back(0);
     node.state.radius.push_back(std::max(0.1 * std::fabs(node.bound), 1e-6 * spread_));

@@ -31,6 +31,7 @@ class BranchAndBound {
   double root_bound() const { return root_bound_; }
 
  private:
+  void bracket_peak();
   double stop() const;
   double meet(const Path& path);
   bool feasible(const Path& path) const;
@@ -69,6 +70,7 @@ class BranchAndBound {
   double dearest_ = 0;  // an upper bound on any choice's goal
   std::vector<int> incumbent_;
   double incumbent_goal_ = 0;
+  std::int64_t grain_ = 1;  // every peak is a multiple of it
   double struck_at_ = 0;  // the incumbent when the root was last struck
   std::int64_t nodes_ = 0;
 };

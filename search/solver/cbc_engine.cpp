@@ -82,7 +82,7 @@ class CbcEngine {
   }
 
   double cost(const Column& column) const {
-    if (goal_ == Goal::Peak || goal_ == Goal::Fit) return 0;
+    if (goal_ == Goal::Peak) return 0;
     return goal_ == Goal::Ms ? column.ms : column.sensitivity;
   }
 

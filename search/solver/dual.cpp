@@ -29,8 +29,15 @@ Dual::Dual(const FrontierGraph& graph, const Offsets& offsets, const Task& task,
 
 double Dual::constant(const std::vector<int>& rows, const std::vector<double>& multiplier) const {
   double sum = 0;
-  for (std::size_t r = 0; r < rows.size(); ++r)
-    sum += multiplier[r] / task_.scale(rows[r]) * task_.limit(rows[r]);
+  double on_level = 0;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const double weight = multiplier[r] / task_.scale(rows[r]);
+    if (task_.peak && rows[r] < task_.events)
+      on_level += weight;
+    else
+      sum += weight * task_.limit(rows[r]);
+  }
+  if (task_.peak) sum += (on_level - 1) * (on_level > 1 ? task_.high_peak : task_.low_peak);
   return sum;
 }
 
@@ -52,10 +59,21 @@ double Dual::rounding(const DualState& state, double bound) const {
 
 MasterSolution Dual::master(DualState& state) const {
   MasterProblem problem;
-  for (const std::shared_ptr<const Path>& path : state.paths) {
-    problem.value.push_back(path->value(task_.goal));
+  const auto add = [&](const Path& path, double value, double level) {
+    problem.value.push_back(value);
     std::vector<double>& slope = problem.slope.emplace_back();
-    for (const int row : state.rows) slope.push_back(task_.slope(row, *path));
+    for (const int row : state.rows)
+      slope.push_back(task_.peak && row < task_.events
+                          ? (task_.value(row, path) - level) / task_.scale(row)
+                          : task_.slope(row, path));
+  };
+  for (const std::shared_ptr<const Path>& path : state.paths) {
+    if (!task_.peak) {
+      add(*path, path->value(task_.goal), 0);
+      continue;
+    }
+    add(*path, task_.low_peak, task_.low_peak);
+    add(*path, task_.high_peak, task_.high_peak);
   }
   for (std::size_t r = 0; r < state.rows.size(); ++r) {
     problem.low.push_back(std::max(0.0, state.multiplier[r] - state.radius[r]));
@@ -63,6 +81,14 @@ MasterSolution Dual::master(DualState& state) const {
   }
   MasterSolution solution = solve_master(problem);
   state.weight = solution.weight;
+  if (!task_.peak) return solution;
+  state.level = 0;
+  for (std::size_t k = 0; k < state.paths.size(); ++k) {
+    state.level += solution.weight[2 * k] * task_.low_peak;
+    state.level += solution.weight[2 * k + 1] * task_.high_peak;
+    state.weight[k] = solution.weight[2 * k] + solution.weight[2 * k + 1];
+  }
+  state.weight.resize(state.paths.size());
   return solution;
 }
 
@@ -78,7 +104,7 @@ int Dual::violated_row(const DualState& state) const {
   for (int row = 0; row < task_.events + static_cast<int>(task_.others.size()); ++row) {
     double over = 0;
     if (row < task_.events) {
-      over = (usage[row] - task_.limit(row)) / task_.scale(row);
+      over = (usage[row] - (task_.peak ? state.level : task_.limit(row))) / task_.scale(row);
     } else {
       for (std::size_t k = 0; k < state.paths.size(); ++k)
         if (state.weight[k] > 0) over += state.weight[k] * task_.slope(row, *state.paths[k]);
@@ -108,7 +134,10 @@ void Dual::add_row(DualState& state, int row, const View& view, const Meet& meet
   }
   state.rows.push_back(row);
   state.multiplier.push_back(0);
-  state.radius.push_back(cost > 0 && relief > 0 ? 0.3 * cost / relief : 1);
+  if (task_.peak)
+    state.radius.push_back(0.5 * task_.scale(row));
+  else
+    state.radius.push_back(cost > 0 && relief > 0 ? 0.3 * cost / relief : 1);
   keep(state, std::move(least));
 }
 

@@ -2,6 +2,8 @@
 // planes. Any multipliers give a valid bound; the dual looks for good ones.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -18,24 +20,35 @@ struct LimitRow {
   double limit = 0;
 };
 
-/// What is minimised under which limits, over the paths of one graph.
+/// What is minimised under which limits, over the paths of one graph. With `peak` it is the largest
+/// usage of all events: a level between low_peak and high_peak that no event may exceed, `bytes`
+/// being what is still worth finding.
 struct Task {
   Functional goal;  // without events
   std::int64_t bytes = 0;
+  bool peak = false;
+  double low_peak = 0;
+  double high_peak = 0;
   std::vector<LimitRow> others;
   int events = 0;
 
   double limit(int row) const {
     return row < events ? static_cast<double>(bytes) : others[row - events].limit;
   }
+  double value(int row, const Path& path) const {
+    return row < events ? static_cast<double>(path.usage[row])
+                        : path.value(others[row - events].functional);
+  }
   /// How far a path is over a row, in parts of its limit.
   double slope(int row, const Path& path) const {
-    const double value = row < events ? static_cast<double>(path.usage[row])
-                                      : path.value(others[row - events].functional);
-    return (value - limit(row)) / scale(row);
+    return (value(row, path) - limit(row)) / scale(row);
+  }
+  double goal_of(const Path& path) const {
+    if (!peak) return path.value(goal);
+    return static_cast<double>(*std::max_element(path.usage.begin(), path.usage.end()));
   }
   double scale(int row) const {
-    const double size = limit(row) < 0 ? -limit(row) : limit(row);
+    const double size = peak && row < events ? std::fabs(low_peak) : std::fabs(limit(row));
     return size > 0 ? size : 1;
   }
   /// weight x the row, added to `sum`.
@@ -49,6 +62,7 @@ struct DualState {
   std::vector<double> radius;
   std::vector<std::shared_ptr<const Path>> paths;
   std::vector<double> weight;  // of the paths, in the last master solution
+  double level = 0;            // the mixed level of the same solution, when the peak is minimised
 };
 
 struct DualResult {
@@ -75,7 +89,8 @@ class Dual {
   double rounding(const DualState& state, double bound) const;
   const Pricing& pricing() const { return pricing_; }
   Pricing& pricing() { return pricing_; }
-  /// Sum of multiplier x limit: a path's bound is its price minus this.
+  /// Sum of multiplier x limit, with the level that is worst: a path's bound is its price minus
+  /// this.
   double constant(const std::vector<int>& rows, const std::vector<double>& multiplier) const;
   std::int64_t evaluations() const { return evaluations_; }
 

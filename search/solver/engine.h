@@ -34,9 +34,9 @@ class Patience {
   std::optional<Clock::time_point> end_;
 };
 
-/// What to minimise: the sum of one of the costs; nothing, any choice within the limits will do; or
-/// the largest usage of all events, at least roughly, whatever the byte limit is.
-enum class Goal { Ms, Sensitivity, Fit, Peak };
+/// What to minimise: the sum of one of the costs, or the largest usage of all events (then the
+/// byte limit does not count).
+enum class Goal { Ms, Sensitivity, Peak };
 
 /// `choice` is empty when none was found; `bound` (meaningless when infeasible) is at most the
 /// optimum of the goal.

@@ -17,6 +17,7 @@ Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal go
   task.goal.sensitivity = goal == Goal::Sensitivity ? 1 : 0;
   task.bytes = problem.limits.bytes;
   task.events = problem.events;
+  task.peak = goal == Goal::Peak;
   const auto relaxed = [](double limit) { return limit + 1e-9 * std::fabs(limit); };
   if (problem.limits.ms) task.others.push_back({{1, 0, {}}, relaxed(*problem.limits.ms)});
   if (problem.limits.sensitivity)

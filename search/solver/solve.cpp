@@ -168,7 +168,6 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   return solution;
 }
 
-/// Halves the interval between what is proven infeasible and the best peak met.
 LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
   using namespace solver;  // NOLINT: the engines' names, in this file only
   validate(problem);
@@ -177,31 +176,17 @@ LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
   Engines engines(problem, options, patience);
   LeastBudget least;
   Problem at = problem;
-  const auto take = [&](std::vector<int>& choice) {
-    const Evaluation evaluation = evaluate(problem, choice);
-    least.choice = std::move(choice);
-    least.bytes = std::max<std::int64_t>(0, evaluation.peak);
-    least.event = evaluation.peak_event;
-    least.status = SolveStatus::Feasible;
-  };
   at.limits.bytes = kNoByteLimit;
-  Answer answer = engines.minimise(at, Goal::Peak, {}, options.node_limit);
+  const Answer answer = engines.minimise(at, Goal::Peak, {}, options.node_limit);
   least.status = answer.status;
   if (answer.choice.empty()) return least;
-  take(answer.choice);
+  const Evaluation evaluation = evaluate(problem, answer.choice);
+  least.choice = answer.choice;
+  least.bytes = std::max<std::int64_t>(0, evaluation.peak);
+  least.event = evaluation.peak_event;
+  const double bound = std::clamp(std::ceil(answer.bound), 0.0, static_cast<double>(least.bytes));
   least.bound =
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(answer.bound)), 0, least.bytes);
-  while (least.bound < least.bytes) {
-    at.limits.bytes = least.bound + (least.bytes - least.bound) / 2;
-    answer = engines.minimise(at, Goal::Fit, {}, options.node_limit);
-    if (!answer.choice.empty())
-      take(answer.choice);
-    else if (answer.status == SolveStatus::Infeasible)
-      least.bound = at.limits.bytes + 1;
-    else
-      return least;
-  }
-  least.status = SolveStatus::Optimal;
+      answer.status == SolveStatus::Optimal ? least.bytes : static_cast<std::int64_t>(bound);
   return least;
 }
 

@@ -135,7 +135,7 @@ TEST(ProblemFile, SurvivesMutatedText) {
   std::mt19937_64 random(7);
   const std::string good = kGood;
   int refused = 0;
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     std::string text = good;
     const int edits = 1 + static_cast<int>(random() % 4);
     for (int e = 0; e < edits && !text.empty(); ++e) {
@@ -156,7 +156,7 @@ TEST(ProblemFile, SurvivesMutatedText) {
     }
     if (fault_of(text) != "no fault") ++refused;
   }
-  EXPECT_GT(refused, 15000);
+  EXPECT_GT(refused, 3700);
 }
 
 TEST(ProblemFile, SurvivesDeepNesting) {

@@ -1,5 +1,6 @@
 #include "search/solver/solve.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -18,45 +19,49 @@ struct Best {
   std::int64_t least_peak = -1;  // under the other limits
 };
 
-Best brute_force(const Problem& problem) {
+std::vector<testing::ReferenceCost> all_costs(const Problem& problem) {
+  std::vector<testing::ReferenceCost> costs;
+  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
+    costs.push_back(c);
+  });
+  return costs;
+}
+
+Best brute_force(const Problem& problem, const std::vector<testing::ReferenceCost>& costs) {
   Best best;
   Problem no_bytes = problem;
   no_bytes.limits.bytes = std::int64_t{1} << 60;
   const bool by_ms = problem.objective == Objective::Ms;
   const auto ties = [](double a, double b) { return std::fabs(a - b) <= 1e-9 * std::fabs(b); };
-  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
+  for (const testing::ReferenceCost& c : costs) {
     if (testing::reference_within(no_bytes, c) && (best.least_peak < 0 || c.peak < best.least_peak))
       best.least_peak = c.peak;
-    if (!testing::reference_within(problem, c)) return;
+    if (!testing::reference_within(problem, c)) continue;
     const double objective = by_ms ? c.ms : c.sensitivity;
     const double other = by_ms ? c.sensitivity : c.ms;
-    if (best.found && !ties(objective, best.objective) && objective > best.objective) return;
-    if (best.found && ties(objective, best.objective) && other >= best.other) return;
+    if (best.found && !ties(objective, best.objective) && objective > best.objective) continue;
+    if (best.found && ties(objective, best.objective) && other >= best.other) continue;
     best.found = true;
     best.objective = objective;
     best.other = other;
-  });
+  }
   return best;
 }
 
-/// Sets the limits so that they bind about half of the time; false when no choice is allowed.
-bool tighten(Problem& problem, testing::RandomProblem& random) {
-  std::int64_t least = -1;
-  std::int64_t most = 0;
+/// Sets the limits so that they bind about half of the time.
+void tighten(Problem& problem, const std::vector<testing::ReferenceCost>& costs,
+             testing::RandomProblem& random) {
+  const auto by_peak = [](const auto& a, const auto& b) { return a.peak < b.peak; };
+  const auto [least, most] = std::minmax_element(costs.begin(), costs.end(), by_peak);
+  problem.limits.bytes = std::max<std::int64_t>(
+      0, least->peak + (most->peak - least->peak) * random.between(-2, 30) / 100);
   std::vector<double> others;
-  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
-    if (least < 0 || c.peak < least) least = c.peak;
-    most = std::max(most, c.peak);
+  for (const testing::ReferenceCost& c : costs)
     others.push_back(problem.objective == Objective::Ms ? c.sensitivity : c.ms);
-  });
-  if (least < 0) return false;
-  problem.limits.bytes = least + (most - least) * random.between(-2, 30) / 100;
-  if (problem.limits.bytes < 0) problem.limits.bytes = 0;
   std::sort(others.begin(), others.end());
   const std::size_t at = others.size() * static_cast<std::size_t>(random.between(2, 99)) / 100;
   (problem.objective == Objective::Ms ? problem.limits.sensitivity : problem.limits.ms) =
       others[at];
-  return true;
 }
 
 class AgainstBruteForce : public ::testing::TestWithParam<Engine> {};
@@ -65,7 +70,7 @@ TEST_P(AgainstBruteForce, EveryAnswerIsTheOptimumWithItsTieBroken) {
   int solved = 0;
   int infeasible = 0;
   int binding = 0;
-  const int problems = GetParam() == Engine::Cbc ? 40 : 600;
+  const int problems = GetParam() == Engine::Cbc ? 16 : 600;
   for (std::uint64_t seed = 1; solved < problems; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     testing::RandomProblem random(seed, 8, 4);
@@ -73,12 +78,15 @@ TEST_P(AgainstBruteForce, EveryAnswerIsTheOptimumWithItsTieBroken) {
     double choices = 1;
     for (const ProblemLayer& layer : problem.layers)
       choices *= static_cast<double>(layer.options.size());
-    if (choices > 3000 || !tighten(problem, random)) continue;
+    if (choices > 2000) continue;
+    const std::vector<testing::ReferenceCost> costs = all_costs(problem);
+    if (costs.empty()) continue;
+    tighten(problem, costs, random);
     ++solved;
-    const Best best = brute_force(problem);
+    const Best best = brute_force(problem, costs);
     Problem loose = problem;
     loose.limits.bytes = std::int64_t{1} << 50;
-    const Best unbound = brute_force(loose);
+    const Best unbound = brute_force(loose, costs);
     if (unbound.found && (!best.found || unbound.objective < best.objective)) ++binding;
     const Solution solution = solve(problem, {.engine = GetParam()});
     if (!best.found) {
@@ -97,19 +105,21 @@ TEST_P(AgainstBruteForce, EveryAnswerIsTheOptimumWithItsTieBroken) {
     ASSERT_EQ(solution.peak_bytes, evaluation.peak);
   }
   EXPECT_GE(binding, problems / 2);
-  EXPECT_GE(infeasible, problems / 50);
+  EXPECT_GE(infeasible, problems / 60);
 }
 
 TEST_P(AgainstBruteForce, TheLeastBudgetIsExact) {
   int solved = 0;
-  const int problems = GetParam() == Engine::Cbc ? 15 : 200;
+  const int problems = GetParam() == Engine::Cbc ? 8 : 200;
   for (std::uint64_t seed = 5000; solved < problems; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    testing::RandomProblem random(seed, 6, 4);
+    testing::RandomProblem random(seed, 5, 4);
     Problem problem = random.draw();
-    if (!tighten(problem, random)) continue;
+    const std::vector<testing::ReferenceCost> costs = all_costs(problem);
+    if (costs.empty()) continue;
+    tighten(problem, costs, random);
     ++solved;
-    const Best best = brute_force(problem);
+    const Best best = brute_force(problem, costs);
     const LeastBudget least = least_budget(problem, {.engine = GetParam()});
     if (best.least_peak < 0) {
       ASSERT_EQ(least.status, SolveStatus::Infeasible);
@@ -122,7 +132,8 @@ TEST_P(AgainstBruteForce, TheLeastBudgetIsExact) {
 
 TEST_P(AgainstBruteForce, AForbiddenCombinationIsNeverTaken) {
   int solved = 0;
-  for (std::uint64_t seed = 9000; solved < 60; ++seed) {
+  const int problems = GetParam() == Engine::Cbc ? 12 : 60;
+  for (std::uint64_t seed = 9000; solved < problems; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     testing::RandomProblem random(seed, 6, 3);
     Problem problem = random.draw();
