@@ -152,6 +152,28 @@ std::vector<int> greedy(const Problem& problem, const Ties& ties, int start) {
   }
 }
 
+/// From `start`, by distance: leaves no holes behind, which greedy orders may.
+std::vector<int> breadth_first(const Problem& problem, const Ties& ties, int start) {
+  std::vector<int> layers;
+  std::vector<char> seen(problem.layers.size(), 0);
+  const auto visit = [&](int layer) {
+    if (seen[layer] != 0) return;
+    seen[layer] = 1;
+    layers.push_back(layer);
+  };
+  visit(start);
+  int lowest = 0;
+  for (std::size_t at = 0; layers.size() < problem.layers.size(); ++at) {
+    if (at == layers.size()) {
+      while (seen[lowest] != 0) ++lowest;
+      visit(lowest);
+    }
+    for (const int f : ties.factors[layers[at]])
+      for (const int other : ties.layers[f]) visit(other);
+  }
+  return layers;
+}
+
 }  // namespace
 
 std::vector<Order> elimination_orders(const Problem& problem,
@@ -172,12 +194,14 @@ std::vector<Order> elimination_orders(const Problem& problem,
     int best = from;
     double least = 0;
     for (int start = from; start <= to; start += step) {
-      Candidate& candidate = candidates.emplace_back();
-      candidate.layers = greedy(problem, ties, start);
-      candidate.arcs = promised_arcs(problem, ties, candidate.layers);
-      if (start != from && candidate.arcs >= least) continue;
-      least = candidate.arcs;
-      best = start;
+      for (const auto& make : {greedy, breadth_first}) {
+        Candidate& candidate = candidates.emplace_back();
+        candidate.layers = make(problem, ties, start);
+        candidate.arcs = promised_arcs(problem, ties, candidate.layers);
+        if (least > 0 && candidate.arcs >= least) continue;
+        least = candidate.arcs;
+        best = start;
+      }
     }
     if (step == 1) break;
     from = std::max(0, best - step);
