@@ -45,7 +45,7 @@ class LabelSearch {
     for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
       extend(static_cast<int>(k));
       if (next_.empty()) return result;
-      if (exact && next_.size() > 30 * most) return {};
+      if (exact && next_.size() > 10 * most) return {};
       keep_undominated(layers_[k + 1], most);
       if (!dropped_) continue;
       if (exact) return {};

@@ -1,8 +1,10 @@
-// The solver's figures: how many instances are proven within which CPU time, and the gaps of the rest
+// The solver's figures: how many instances are proven within which CPU time, and the gaps of the
+// rest
 // (--limit is wall time).
 // usage: bench_solver [--layers N,N,...] [--seeds FIRST LAST] [--family NAME] [--repeated]
 // [--rewrites]
-//                     [--engine exact|cbc|auto] [--limit SECONDS] [--quiet] [--dump FILE]
+//                     [--engine exact|cbc|auto] [--limit SECONDS] [--quiet] [--dump FILE] [--lp
+//                     FILE]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "search/solver/lp_file.h"
 #include "search/solver/problem_json.h"
 #include "search/solver/solve.h"
 #include "tests/bench/solver_instances.h"
@@ -31,6 +34,7 @@ struct Arguments {
   bool rewrites = false;
   bool quiet = false;
   std::string dump;
+  std::string lp;
   mpsearch::SolveOptions options{.engine = mpsearch::Engine::Auto, .time_limit = 5};
 };
 
@@ -66,6 +70,8 @@ Arguments parse(int argc, char** argv) {
       out.quiet = true;
     } else if (word == "--dump") {
       out.dump = next();
+    } else if (word == "--lp") {
+      out.lp = next();
     } else if (word == "--limit") {
       out.options.time_limit = std::stod(next());
     } else if (word == "--engine") {
@@ -121,10 +127,10 @@ int main(int argc, char** argv) {
                                             static_cast<std::uint64_t>(seed)});
         if (!arguments.dump.empty())
           std::ofstream(arguments.dump) << mpsearch::write_problem(problem);
+        if (!arguments.lp.empty()) std::ofstream(arguments.lp) << mpsearch::write_lp(problem);
         const std::clock_t start = std::clock();
         const mpsearch::Solution solution = mpsearch::solve(problem, arguments.options);
-        const double seconds =
-            static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+        const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
         if (!arguments.quiet)
           std::printf(
               "%-12s layers %4d seed %3d  %-10s %-6s objective %.9g bound %.9g gap %.4f%%  "

@@ -1,0 +1,14 @@
+// A Problem in the LP file format, for other solvers. Used by `mpsearch solve --dump-lp`.
+#pragma once
+
+#include <string>
+
+#include "search/solver/problem.h"
+
+namespace mpsearch {
+
+/// The whole problem with a row for every event. Binary x{l}_{o}: layer l takes option o; the other
+/// columns follow from them. Ties are not broken by the file.
+std::string write_lp(const Problem& problem);
+
+}  // namespace mpsearch
