@@ -239,6 +239,9 @@ bool BranchAndBound::tighten(SearchNode& node, int steps) {
 
 /// Solves the node by labels if few are enough; false when nothing better is left in it.
 bool BranchAndBound::finish_by_labels(SearchNode& node) {
+  const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
+                    static_cast<long>(graph_.steps.size());
+  if (left > node.labels_from) return true;
   for (int round = 0; round < 8; ++round) {
     // Rows that the dual added since: labels must watch every row that has a multiplier.
     for (const int row : node.state.rows) {
@@ -253,7 +256,10 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
     const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_->pricing(),
                                             dual_->constant(node.state.rows, node.state.multiplier),
                                             row_bounds_, stop(), kLabels, true);
-    if (!result.complete) return true;
+    if (!result.complete) {
+      node.labels_from = left * 19 / 20;
+      return true;
+    }
     if (result.found.empty()) return false;
     const Path& best = result.found.front();
     meet(best);
@@ -383,7 +389,7 @@ BranchAndBound::Split BranchAndBound::split(const SearchNode& node) const {
 }
 
 SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, bool heavy) const {
-  SearchNode child{node.allowed, node.bound, {}};
+  SearchNode child{node.allowed, node.bound, {}, node.labels_from};
   const int first = offsets_.option[split.layer_step];
   for (std::size_t o = 0; o < split.heavy.size(); ++o)
     if ((split.heavy[o] != 0) != heavy) child.allowed[first + static_cast<int>(o)] = 0;

@@ -1,6 +1,7 @@
 // Branch and bound over option sets of layers, with Lagrangian bounds. Used by the exact engine.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct SearchNode {
   std::vector<char> allowed;  // [option]
   double bound = 0;
   DualState state;
+  long labels_from = std::numeric_limits<long>::max();  // options at most for labels to be tried
 };
 
 class BranchAndBound {
@@ -71,7 +73,7 @@ class BranchAndBound {
   std::vector<int> incumbent_;
   double incumbent_goal_ = 0;
   std::int64_t grain_ = 1;  // every peak is a multiple of it
-  double struck_at_ = 0;  // the incumbent when the root was last struck
+  double struck_at_ = 0;    // the incumbent when the root was last struck
   std::int64_t nodes_ = 0;
 };
 

@@ -83,10 +83,19 @@ class Simplex {
       if (in_basis_[c] != 0) continue;
       double reduced = cost(c);
       double size = std::fabs(reduced);
-      for (std::size_t r = 0; r < rows_; ++r) {
-        const double part = duals[r] * entry(c, r);
-        reduced -= part;
-        size += std::fabs(part);
+      if (c < planes_) {
+        const double* const slope = problem_.slope[c].data();
+        reduced -= duals[0];
+        size += std::fabs(duals[0]);
+        for (std::size_t r = 1; r < rows_; ++r) {
+          const double part = duals[r] * slope[r - 1];
+          reduced += part;
+          size += std::fabs(part);
+        }
+      } else {
+        const double dual = duals[(c - planes_) / 2 + 1];
+        reduced -= (c - planes_) % 2 == 0 ? dual : -dual;
+        size += std::fabs(dual);
       }
       if (reduced >= most || reduced > -1e-13 * size) continue;
       best = c;

@@ -39,6 +39,16 @@ Offsets::Offsets(const FrontierGraph& graph) {
   cell.push_back(cells);
   node.push_back(nodes);
   arc.push_back(arcs);
+  for (const Item& item : graph.items) {
+    item_ms.push_back(item.ms);
+    item_sensitivity.push_back(item.sensitivity);
+    item_steps.push_back(static_cast<int>(step_event.size()));
+    for (const UsageStep& usage : item.steps) {
+      step_event.push_back(usage.event);
+      step_bytes.push_back(static_cast<double>(usage.bytes));
+    }
+  }
+  item_steps.push_back(static_cast<int>(step_event.size()));
 }
 
 Pricing::Pricing(const FrontierGraph& graph, const Offsets& offsets)
@@ -55,14 +65,16 @@ void Pricing::price_items(const Functional& functional) {
   std::vector<double> from(graph_.base.size() + 1, 0);
   for (const auto& [event, weight] : functional.events) from[event] += weight;
   for (std::size_t e = graph_.base.size(); e-- > 0;) from[e] += from[e + 1];
-  const auto price_of = [&](const Item& item) {
-    double price = functional.ms * item.ms + functional.sensitivity * item.sensitivity;
-    for (const UsageStep& step : item.steps)
-      price += from[step.event] * static_cast<double>(step.bytes);
-    return price;
-  };
-  for (std::size_t i = 0; i < item_.size(); ++i) item_[i] = price_of(graph_.items[i]);
-  start_ = price_of(graph_.start);
+  for (std::size_t i = 0; i < item_.size(); ++i) {
+    double price =
+        functional.ms * offsets_.item_ms[i] + functional.sensitivity * offsets_.item_sensitivity[i];
+    for (int s = offsets_.item_steps[i]; s < offsets_.item_steps[i + 1]; ++s)
+      price += from[offsets_.step_event[s]] * offsets_.step_bytes[s];
+    item_[i] = price;
+  }
+  start_ = functional.ms * graph_.start.ms + functional.sensitivity * graph_.start.sensitivity;
+  for (const UsageStep& step : graph_.start.steps)
+    start_ += from[step.event] * static_cast<double>(step.bytes);
   for (const auto& [event, weight] : functional.events)
     start_ += weight * static_cast<double>(graph_.base[event]);
 }

@@ -27,11 +27,16 @@ struct Path {
   double value(const Functional& f) const;
 };
 
-/// Where the arrays of each step begin in the flat arrays of the whole graph.
+/// Where the arrays of each step begin in the flat arrays of the whole graph, and its items laid
+/// out for pricing.
 struct Offsets {
   explicit Offsets(const FrontierGraph& graph);
   std::vector<int> option, signature, cell, node;
   std::vector<std::size_t> arc;
+  std::vector<double> item_ms, item_sensitivity;
+  std::vector<int> item_steps;  // of each item: the first of its steps; and one more
+  std::vector<int> step_event;
+  std::vector<double> step_bytes;
 };
 
 /// What is left of the graph: options and arcs that are not struck out.

@@ -28,7 +28,7 @@ constexpr std::int64_t kCheapArcs = 20'000;
 
 /// Nodes that breaking the tie may take, whatever the first search took.
 constexpr std::int64_t kTieNodes = 200;
-constexpr std::int64_t kTieFactor = 4;
+constexpr std::int64_t kTieFactor = 1;
 
 /// Tells which engine answers, and keeps what it can use again.
 class Engines {
