@@ -55,8 +55,14 @@ bool avoids(const std::vector<int>& choice, const std::vector<std::vector<Pick>>
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
                       const Patience& patience);
 
+/// A choice within all limits, found by trying one layer's options at a time; empty when that
+/// fails.
+std::vector<int> search_locally(const Problem& problem,
+                                const std::vector<std::vector<Pick>>& forbidden);
+
 /// Limits of effort of the exact engine.
 inline constexpr std::int64_t kMostArcs = 8'000'000;
+inline constexpr std::int64_t kMostMoves = 2'000'000;  // of all tensors' automata
 
 /// A linear inequality that every choice worth finding satisfies; helps to strike out the others.
 struct KnownLimit {

@@ -31,9 +31,10 @@ struct Order {
 };
 
 /// `layers` are those that touch the tensor; `start` receives what a given tensor costs before any
-/// layer is chosen.
+/// layer is chosen. Each move is taken off `most_moves`; below 0 the factor is unfinished.
 Factor tensor_factor(const Problem& problem, int tensor, const std::vector<int>& layers,
-                     const Order& order, ItemPool& pool, ItemBuilder& start);
+                     const Order& order, ItemPool& pool, ItemBuilder& start,
+                     std::int64_t& most_moves);
 Factor pair_factor(const Problem& problem, const ProblemPair& pair, const Order& order,
                    ItemPool& pool);
 Factor forbidden_factor(const Problem& problem, const std::vector<Pick>& picks, const Order& order);

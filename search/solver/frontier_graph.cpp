@@ -13,8 +13,9 @@ namespace {
 class GraphBuilder {
  public:
   GraphBuilder(const Problem& problem, const Order& order,
-               const std::vector<std::vector<Pick>>& forbidden, std::int64_t most_arcs)
-      : problem_(problem), order_(order), most_arcs_(most_arcs) {
+               const std::vector<std::vector<Pick>>& forbidden, std::int64_t most_arcs,
+               const Patience& patience)
+      : problem_(problem), order_(order), most_arcs_(most_arcs), patience_(patience) {
     graph_.base = problem.base;
     own_.resize(problem.layers.size());
     for (std::size_t l = 0; l < problem.layers.size(); ++l)
@@ -27,10 +28,11 @@ class GraphBuilder {
   }
 
   std::optional<FrontierGraph> build() {
+    if (too_wide()) return std::nullopt;
     std::vector<std::vector<int>> nodes = {{}};  // states of the open factors, in their order
     for (const int layer : order_.layers) {
       nodes = add_step(layer, nodes);
-      if (graph_.arcs > most_arcs_) return std::nullopt;
+      if (too_wide()) return std::nullopt;
     }
     graph_.items = pool_.items();
     std::size_t options = 0;
@@ -40,11 +42,17 @@ class GraphBuilder {
   }
 
  private:
+  bool too_wide() const { return most_moves_ < 0 || graph_.arcs > most_arcs_ || patience_.over(); }
+
   void make_factors(const std::vector<std::vector<Pick>>& forbidden) {
     ItemBuilder start;
     const std::vector<std::vector<int>> layers = accessors(problem_);
-    for (std::size_t t = 0; t < problem_.tensors.size(); ++t)
-      add_factor(tensor_factor(problem_, static_cast<int>(t), layers[t], order_, pool_, start));
+    for (std::size_t t = 0; t < problem_.tensors.size(); ++t) {
+      Factor factor = tensor_factor(problem_, static_cast<int>(t), layers[t], order_, pool_, start,
+                                    most_moves_);
+      if (too_wide()) return;
+      add_factor(std::move(factor));
+    }
     for (const ProblemPair& pair : problem_.pairs)
       add_factor(pair_factor(problem_, pair, order_, pool_));
     for (const std::vector<Pick>& picks : forbidden)
@@ -208,6 +216,8 @@ class GraphBuilder {
   const Problem& problem_;
   const Order& order_;
   std::int64_t most_arcs_;
+  std::int64_t most_moves_ = kMostMoves;
+  const Patience& patience_;
   FrontierGraph graph_;
   ItemPool pool_;
   std::vector<std::vector<ItemBuilder>> own_;
@@ -220,8 +230,8 @@ class GraphBuilder {
 
 std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& order,
                                          const std::vector<std::vector<Pick>>& forbidden,
-                                         std::int64_t most_arcs) {
-  return GraphBuilder(problem, order, forbidden, most_arcs).build();
+                                         std::int64_t most_arcs, const Patience& patience) {
+  return GraphBuilder(problem, order, forbidden, most_arcs, patience).build();
 }
 
 }  // namespace mpsearch::solver

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "search/solver/engine.h"
 #include "search/solver/factor.h"
 #include "search/solver/item.h"
 #include "search/solver/problem.h"
@@ -38,11 +39,11 @@ struct FrontierGraph {
   std::int64_t arcs = 0;
 };
 
-/// Empty when more than `most_arcs` would be needed. Without a choice that all casts allow, the
-/// first step has no arc.
+/// Empty when it would need more than `most_arcs` or kMostMoves, or when patience is over. Without
+/// a choice that all casts allow, the first step has no arc.
 std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& order,
                                          const std::vector<std::vector<Pick>>& forbidden,
-                                         std::int64_t most_arcs);
+                                         std::int64_t most_arcs, const Patience& patience);
 
 /// Makes the graph as small as its arcs and the `allowed` options (of all steps in turn) let it be.
 /// Options keep their indices.

@@ -40,8 +40,8 @@ class Engines {
     // The promise is a guess: where it matters, the next orders may prove better.
     for (std::size_t o = 0; o < std::min<std::size_t>(4, orders.size()); ++o) {
       if (graph_ && graph_->arcs < kCheapArcs) break;
-      std::optional<FrontierGraph> graph =
-          build_graph(problem, orders[o], options.forbidden, graph_ ? graph_->arcs : kMostArcs);
+      std::optional<FrontierGraph> graph = build_graph(problem, orders[o], options.forbidden,
+                                                       graph_ ? graph_->arcs : kMostArcs, patience);
       if (graph && (!graph_ || graph->arcs < graph_->arcs)) graph_ = std::move(graph);
     }
     if (graph_ || options.engine == Engine::Auto) return;
@@ -149,6 +149,10 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   solution.nodes = first.nodes;
   solution.choice = std::move(first.choice);
   solution.interrupted = first.interrupted || patience.interrupted();
+  if (solution.status == SolveStatus::Unknown) {
+    solution.choice = search_locally(problem, options.forbidden);
+    if (!solution.choice.empty()) solution.status = SolveStatus::Feasible;
+  }
   if (solution.choice.empty()) return solution;
   demand_valid(problem, options, solution.choice);
   if (solution.status == SolveStatus::Optimal) {

@@ -43,7 +43,7 @@ class TensorAutomaton {
     bound_uses();
   }
 
-  Factor build(ItemBuilder& start) {
+  Factor build(ItemBuilder& start, std::int64_t& most_moves) {
     std::vector<std::vector<int>> current;
     if (tensor_.written) {
       ItemBuilder cost;
@@ -64,6 +64,7 @@ class TensorAutomaton {
       std::vector<Move>& moves = factor.moves.emplace_back();
       for (const std::vector<int>& state : current)
         for (int o = 0; o < options(p); ++o) {
+          if (--most_moves < 0) return factor;
           ItemBuilder cost;
           std::vector<int> reached;
           if (impossible_ || !move(state, static_cast<int>(p), o, reached, cost)) {
@@ -262,8 +263,9 @@ class TensorAutomaton {
 }  // namespace
 
 Factor tensor_factor(const Problem& problem, int tensor, const std::vector<int>& layers,
-                     const Order& order, ItemPool& pool, ItemBuilder& start) {
-  return TensorAutomaton(problem, tensor, layers, order, pool).build(start);
+                     const Order& order, ItemPool& pool, ItemBuilder& start,
+                     std::int64_t& most_moves) {
+  return TensorAutomaton(problem, tensor, layers, order, pool).build(start, most_moves);
 }
 
 }  // namespace mpsearch::solver

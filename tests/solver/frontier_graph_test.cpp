@@ -31,7 +31,7 @@ TEST(FrontierGraph, EveryPathCostsWhatItsChoiceCostsInEveryOrder) {
     const std::vector<std::vector<Pick>> forbidden = {{{0, 0}}};
     const auto orders = elimination_orders(problem, forbidden);
     const Order& order = orders[random.between(0, static_cast<int>(orders.size()) - 1)];
-    const auto graph = build_graph(problem, order, forbidden, 1 << 20);
+    const auto graph = build_graph(problem, order, forbidden, 1 << 20, Patience({}));
     ASSERT_TRUE(graph.has_value());
     for (int draw = 0; draw < 30; ++draw) {
       std::vector<int> choice;
