@@ -123,6 +123,7 @@ Answer BranchAndBound::run() {
       }
       if (!alive) break;
       const Split chosen = split(node);
+      if (chosen.layer_step < 0) break;  // a single choice, and process() met it
       // Light options lead to a first solution, heavy ones are refuted sooner.
       const bool heavy_first = !incumbent_.empty();
       open.push_back(child(node, chosen, !heavy_first));

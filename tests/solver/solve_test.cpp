@@ -161,6 +161,31 @@ TEST_P(AgainstBruteForce, AForbiddenCombinationIsNeverTaken) {
   }
 }
 
+TEST_P(AgainstBruteForce, LimitsThatAChoiceMeetsExactlyAreNoTrap) {
+  const int problems = GetParam() == Engine::Cbc ? 5 : 120;
+  int solved = 0;
+  for (std::uint64_t seed = 200000; solved < problems; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    testing::RandomProblem random(seed, 5, 4);
+    Problem problem = random.draw();
+    for (ProblemLayer& layer : problem.layers)
+      for (ProblemOption& option : layer.options) option.ms *= random.chance(0.3) ? -1 : 1;
+    const std::vector<testing::ReferenceCost> costs = all_costs(problem);
+    if (costs.empty()) continue;
+    ++solved;
+    const auto any = [&] { return costs[random.between(0, static_cast<int>(costs.size()) - 1)]; };
+    problem.limits.bytes = std::max<std::int64_t>(0, any().peak);
+    problem.limits.ms = any().ms;
+    problem.limits.sensitivity = any().sensitivity;
+    const Best best = brute_force(problem, costs);
+    const Solution solution = solve(problem, {.engine = GetParam()});
+    ASSERT_EQ(solution.status, best.found ? SolveStatus::Optimal : SolveStatus::Infeasible);
+    if (best.found) {
+      ASSERT_NEAR(solution.objective, best.objective, 2e-9 * std::fabs(best.objective));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, AgainstBruteForce, ::testing::Values(Engine::Exact, Engine::Cbc),
                          [](const auto& info) {
                            return info.param == Engine::Cbc ? "Cbc" : "Exact";
