@@ -113,24 +113,28 @@ def export_for_training(net, x, path):
     """The older exporter: BatchNormalization with training_mode = 1 and three outputs."""
     batch = {0: "batch"}
     torch.onnx.export(
-        net, (x,), path, dynamo=False, training=torch.onnx.TrainingMode.TRAINING,
+        copy.deepcopy(net), (x,), path, dynamo=False, training=torch.onnx.TrainingMode.TRAINING,
         do_constant_folding=False, input_names=["input"], output_names=["logits"],
         dynamic_axes={"input": batch, "logits": batch})
+    # This export runs the net once in training mode: put the running statistics back.
+    model, buffers = onnx.load(path), dict(net.named_buffers())
+    for tensor in model.graph.initializer:
+        if tensor.name in buffers:
+            tensor.raw_data = buffers[tensor.name].numpy().tobytes()
+    onnx.save(model, path)
 
 
 def export_unoptimized(net, x, path):
     """The default exporter with optimize=False, in evaluation mode and with a fixed batch."""
-    torch.onnx.export(net.eval(), (x,), path, dynamo=True, optimize=False, verbose=False,
-                      input_names=["input"], output_names=["logits"])
-    net.train()
+    torch.onnx.export(copy.deepcopy(net).eval(), (x,), path, dynamo=True, optimize=False,
+                      verbose=False, input_names=["input"], output_names=["logits"])
     strip(path)
 
 
 def export_default(net, x, path):
     """What `torch.onnx.export(net, (x,), path)` gives: optimized, norms folded into convolutions."""
-    torch.onnx.export(net.eval(), (x,), path, dynamo=True, verbose=False,
+    torch.onnx.export(copy.deepcopy(net).eval(), (x,), path, dynamo=True, verbose=False,
                       input_names=["input"], output_names=["logits"])
-    net.train()
     strip(path)
 
 
