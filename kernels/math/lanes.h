@@ -75,23 +75,12 @@ struct Lanes {
   template <int N, class Step, class Finish, class... Output, class... Row>
   void fold_columns(std::int64_t count, std::int64_t cols, Values<N> start, Step step,
                     Finish finish, Out<Output...> out, Row... row) const {
-    for (std::int64_t i = 0; i < cols; i += W) {
-      const int width = cols - i < W ? static_cast<int>(cols - i) : W;
-      float state[N][W];
-      for (int s = 0; s < N; ++s) {
-        for (int lane = 0; lane < W; ++lane) state[s][lane] = start.v[s];
-      }
-      const auto all = std::make_index_sequence<N>{};
-      if (width == W) {
-        for (std::int64_t k = 0; k < count; ++k) step_block(state, W, k, step, all, row(k) + i...);
-      } else {
-        for (std::int64_t k = 0; k < count; ++k) {
-          step_block(state, width, k, step, all, row(k) + i...);
-        }
-      }
-      finish_block(state, finish, all,
-                   lanes::transform(out, [=](auto o) { return lanes::part_sink<W>(o, i, width); }));
-    }
+    // Columns are independent: narrow blocks at the end of a row give the bits of wide ones.
+    std::int64_t i = 0;
+    for (; i + W <= cols; i += W) fold_block<W>(i, count, start, step, finish, out, row...);
+    for (; i + 16 <= cols; i += 16) fold_block<16>(i, count, start, step, finish, out, row...);
+    for (; i + 8 <= cols; i += 8) fold_block<8>(i, count, start, step, finish, out, row...);
+    for (; i < cols; ++i) fold_block<1>(i, count, start, step, finish, out, row...);
   }
 
   /// What any thread of the group wrote before is seen by all after.
@@ -166,20 +155,38 @@ struct Lanes {
     lanes::close(sinks);
   }
 
-  template <int N, class Step, std::size_t... s, class... T>
-  static void step_block(float (&state)[N][W], int width, std::int64_t k, Step step,
-                         std::index_sequence<s...> /*all*/, const T*... in) {
-#pragma GCC ivdep
-    for (int lane = 0; lane < width; ++lane) {
-      const Values<N> next = step(Values<N>{{state[s][lane]...}}, k, decode(in[lane])...);
-      ((state[s][lane] = next.v[s]), ...);
+  /// fold_columns for the columns [i, i + B).
+  template <int B, int N, class Step, class Finish, class... Output, class... Row>
+  static void fold_block(std::int64_t i, std::int64_t count, Values<N> start, Step step,
+                         Finish finish, Out<Output...> out, Row... row) {
+    float state[N][B];
+    for (int s = 0; s < N; ++s) {
+      for (int lane = 0; lane < B; ++lane) state[s][lane] = start.v[s];
     }
+    const auto all = std::make_index_sequence<N>{};
+    for (std::int64_t k = 0; k < count; ++k) step_block(state, k, step, all, row(k) + i...);
+    finish_block(state, finish, all,
+                 lanes::transform(out, [=](auto o) { return lanes::sink<B>(o, i); }));
   }
 
-  template <int N, class Finish, std::size_t... s, class Sinks>
-  static void finish_block(const float (&state)[N][W], Finish finish,
+  template <int B, int N, class Step, std::size_t... s, class... T>
+  static void step_block(float (&state)[N][B], std::int64_t k, Step step,
+                         std::index_sequence<s...> /*all*/, const T*... in) {
+    float result[N][B];
+    // Apart from `state`, and not unrolled away: otherwise GCC leaves two states unvectorised.
+#pragma GCC ivdep
+#pragma GCC unroll 1
+    for (int lane = 0; lane < B; ++lane) {
+      const Values<N> next = step(Values<N>{{state[s][lane]...}}, k, decode(in[lane])...);
+      ((result[s][lane] = next.v[s]), ...);
+    }
+    __builtin_memcpy(state, result, sizeof state);
+  }
+
+  template <int B, int N, class Finish, std::size_t... s, class Sinks>
+  static void finish_block(const float (&state)[N][B], Finish finish,
                            std::index_sequence<s...> /*all*/, Sinks sinks) {
-    for (int lane = 0; lane < W; ++lane) {
+    for (int lane = 0; lane < B; ++lane) {
       lanes::put(sinks, lane, finish(Values<N>{{state[s][lane]...}}));
     }
     lanes::close(sinks);

@@ -6,13 +6,21 @@
 #include <cstdint>
 
 #include "kernels/math/group.h"
+#include "kernels/number/bits.h"
 
 namespace mpsearch {
 
+/// a, or b where `take` is all ones: without a branch, which random data would mispredict.
+MPSEARCH_HD inline float pick_bits(float a, float b, std::uint32_t take) {
+  const std::uint32_t bits = float_bits(a);
+  return float_from_bits(bits ^ ((bits ^ float_bits(b)) & take));
+}
+
 /// The running best of a window: value and code. NaN wins, as in PyTorch.
 MPSEARCH_HD inline Values<2> max_pool_step(Values<2> best, float code, float x) {
-  const bool better = (x > best.v[0]) | (x != x);
-  return {{better ? x : best.v[0], better ? code : best.v[1]}};
+  const auto better = static_cast<std::uint32_t>((x > best.v[0]) | (x != x));
+  const std::uint32_t take = 0U - better;
+  return {{pick_bits(best.v[0], x, take), pick_bits(best.v[1], code, take)}};
 }
 
 /// y and index of one window with count >= 1 positions inside the image; input(k) points to the
