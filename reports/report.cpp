@@ -10,10 +10,12 @@ namespace mpsearch {
 namespace {
 
 constexpr const char* kStyle = R"(
-:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--faint:#8b949e;--line:#d8dee4;
---FP32:#4269d0;--BF16:#3ca951;--FP16:#efb118;--FP8:#e5484d}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--line:#30363d}}
-@media print{:root{--ink:#000;--paper:#fff;--line:#bbb}}
+:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--faint:#59636e;--line:#d8dee4;
+--FP32:#4269d0;--BF16:#2b7d3b;--FP16:#efb118;--FP8:#c93a3f}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--faint:#8b949e;
+--line:#30363d}}
+@media print{:root{color-scheme:light;--ink:#000;--paper:#fff;--faint:#444;--line:#bbb}
+tr,svg{break-inside:avoid}h2{break-after:avoid}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:70rem;
 margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
@@ -21,10 +23,12 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;white-space:nowrap}
 .map{display:flex;gap:2px;flex-wrap:wrap}
+.map span,.tag{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .map span,.tag{color:#fff;border-radius:3px;padding:.1rem .4rem;font-size:.8rem}
 .FP32{background:var(--FP32)}.BF16{background:var(--BF16)}.FP8{background:var(--FP8)}
 .FP16{background:var(--FP16);color:#1b1f24!important}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{color:var(--faint)}dd{margin:0}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}
+dt{color:var(--faint)}dd{margin:0}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font:12px system-ui,sans-serif}
 .grid{stroke:var(--line)}.curve{fill:none;stroke:var(--FP32);stroke-width:1.5}
 .area{fill:var(--FP32);fill-opacity:.25;stroke:none}.limit{stroke:var(--FP8);stroke-dasharray:6 4}
@@ -74,12 +78,14 @@ std::string precision_map(const Plan& plan) {
 
 std::string layer_table(const Plan& plan) {
   std::string out =
-      "<h2>Layers</h2>\n<table>\n<tr><th>layer<th>op<th>choice<th class=n>quality cost"
-      "<th class=n>time<th class=n>memory<th>why</tr>\n";
+      "<h2>Layers</h2>\n<table>\n<tr><th>layer</th><th>op</th><th>choice</th>"
+      "<th class=n>quality cost</th><th class=n>time</th><th class=n>memory</th><th>why</th>"
+      "</tr>\n";
   for (const PlannedLayer& layer : plan.layers) {
     out += fmt::format(
-        "<tr><td>{0}<td>{1}<td><span class=\"tag {2}\">{2}</span><td class=n>{3:.2e}"
-        "<td class=n>{4:.3f} ms<td class=n>{5}<td>{6}</tr>\n",
+        "<tr><td>{0}</td><td>{1}</td><td><span class=\"tag {2}\">{2}</span></td>"
+        "<td class=n>{3:.2e}</td><td class=n>{4:.3f} ms</td><td class=n>{5}</td>"
+        "<td>{6}</td></tr>\n",
         escape_html(layer.name), escape_html(layer.op), name_of(layer.precision), layer.sensitivity,
         layer.ms, mebibytes(layer.bytes), escape_html(layer.reason));
   }
@@ -94,7 +100,7 @@ std::string timeline(const Plan& plan) {
         {static_cast<double>(i), static_cast<double>(plan.timeline[i].bytes) / (1024.0 * 1024.0)});
   }
   chart.limit = static_cast<double>(plan.budget_bytes) / (1024.0 * 1024.0);
-  return "<h2>Live memory in one training step, and the budget</h2>\n" + chart_svg(chart);
+  return "<h2>Live memory in one training step (dashed: the budget)</h2>\n" + chart_svg(chart);
 }
 
 std::string run_section(const ReportRun& run) {
@@ -110,7 +116,11 @@ std::string run_section(const ReportRun& run) {
     out += entry("peak", fmt::format("{} measured, {} predicted", mebibytes(end.peak_bytes),
                                      mebibytes(header.predicted_peak_bytes)));
     out += entry("speed",
-                 fmt::format("{:.3f} ms a step, {:.0f} samples/s", end.step_ms, end.samples_per_s));
+                 fmt::format("{:.3f} ms a step measured{}, {:.0f} samples/s", end.step_ms,
+                             header.predicted_step_ms
+                                 ? fmt::format(", {:.3f} ms predicted", *header.predicted_step_ms)
+                                 : std::string(),
+                             end.samples_per_s));
   }
   for (const RunEpoch& epoch : run.log.epochs) {
     out += entry(fmt::format("epoch {}", epoch.epoch + 1),
@@ -118,7 +128,7 @@ std::string run_section(const ReportRun& run) {
                              epoch.loss, epoch.samples));
   }
   out += "</dl>\n";
-  Chart loss{.x_title = "step", .y_title = "training loss"};
+  Chart loss{.x_title = "dots: skipped steps; step", .y_title = "training loss"};
   Chart scale{.x_title = "step", .y_title = "log2 of the loss scale"};
   bool scaled = false;
   for (const RunStep& step : run.log.steps) {
@@ -135,13 +145,13 @@ std::string run_section(const ReportRun& run) {
 
 std::string report_html(const std::optional<Plan>& plan, const std::vector<ReportRun>& runs) {
   std::string out =
-      "<!doctype html>\n<html lang=en><meta charset=utf-8>"
+      "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
       "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n";
-  out += fmt::format("<title>mpsearch report</title>\n<style>{}</style>\n", kStyle);
+  out += fmt::format("<title>mpsearch report</title>\n<style>{}</style></head><body>\n", kStyle);
   out += "<h1>mpsearch report</h1>\n";
   if (plan) out += summary_of(*plan) + precision_map(*plan) + timeline(*plan) + layer_table(*plan);
   for (const ReportRun& run : runs) out += run_section(run);
-  return out + "</html>\n";
+  return out + "</body></html>\n";
 }
 
 }  // namespace mpsearch

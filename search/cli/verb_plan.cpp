@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -58,7 +60,10 @@ int run(const Invocation& invocation, Console& console) {
   complete_settings(setup, plan);
   const std::string path = options.given("output") ? options.text("output") : "plan.json";
   const bool dry = options.flag("dry-run");
-  const std::string report = options.text("report");
+  const std::string report =
+      options.given("report")
+          ? options.text("report")
+          : std::filesystem::path(path).replace_filename("report.html").string();
   if (!dry) {
     write_plan(path, plan);
     write_file_atomically(report, report_html(plan, {}), "the report");

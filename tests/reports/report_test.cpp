@@ -1,7 +1,10 @@
 #include "reports/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -23,11 +26,80 @@ Plan small_plan() {
   return plan;
 }
 
+ReportRun small_run() {
+  ReportRun run;
+  run.name = "a<b>.run.ndjson";
+  run.log.steps.resize(4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.log.steps[i].step = static_cast<std::int64_t>(i) + 1;
+    run.log.steps[i].loss = 1.0 / (1.0 + static_cast<double>(i));
+    run.log.steps[i].loss_scale = i < 2 ? 65536 : 32768;
+  }
+  run.log.steps[2].skipped = true;
+  run.log.epochs.resize(1);
+  run.log.end.emplace().reason = "finished";
+  return run;
+}
+
+/// The first tag that is closed and not open, or open at the end; empty where all balance.
+std::string unbalanced_tag(const std::string& html) {
+  std::vector<std::string> open;
+  for (std::size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at + 1)) {
+    const std::string tag = html.substr(at + 1, html.find('>', at) - at - 1);
+    const std::string name = tag.substr(0, tag.find_first_of(" \n"));
+    if (name == "!doctype" || name == "meta" || tag.back() == '/') continue;
+    if (name[0] != '/') {
+      open.push_back(name);
+    } else if (!open.empty() && "/" + open.back() == name) {
+      open.pop_back();
+    } else {
+      return name;
+    }
+  }
+  return open.empty() ? "" : open.back();
+}
+
+TEST(Report, ClosesEveryTagThatItOpens) {
+  ASSERT_EQ(unbalanced_tag("<p><b>x</b></p>"), "");
+  ASSERT_EQ(unbalanced_tag("<p><b>x</p>"), "/p");
+  EXPECT_EQ(unbalanced_tag(report_html(small_plan(), {small_run()})), "");
+  EXPECT_EQ(unbalanced_tag(report_html(std::nullopt, {small_run()})), "");
+  EXPECT_EQ(unbalanced_tag(report_html(Plan(), {})), "");
+}
+
+TEST(Report, ShowsEveryLayerInTheTableAndOnTheMap) {
+  Plan plan = small_plan();
+  plan.layers.resize(40);
+  for (std::size_t i = 0; i < 40; ++i) {
+    plan.layers[i].name = "layer-" + std::to_string(i);
+    plan.layers[i].reason = "why-" + std::to_string(i);
+  }
+  const std::string html = report_html(plan, {});
+  for (const PlannedLayer& layer : plan.layers) {
+    EXPECT_NE(html.find("<td>" + layer.name + "</td>"), std::string::npos) << layer.name;
+    EXPECT_NE(html.find(">" + layer.name + "</span>"), std::string::npos) << layer.name;
+    EXPECT_NE(html.find("<td>" + layer.reason + "</td>"), std::string::npos) << layer.reason;
+  }
+}
+
+TEST(Report, DrawsTheLossScaleOnlyWhereItIsUsed) {
+  ReportRun run = small_run();
+  EXPECT_NE(report_html(std::nullopt, {run}).find("loss scale"), std::string::npos);
+  for (RunStep& step : run.log.steps) step.loss_scale = 1;
+  EXPECT_EQ(report_html(std::nullopt, {run}).find("loss scale"), std::string::npos);
+}
+
+TEST(Report, IsTheSameTextForTheSameData) {
+  EXPECT_EQ(report_html(small_plan(), {small_run()}), report_html(small_plan(), {small_run()}));
+}
+
 TEST(Report, EscapesEveryTextOfTheModel) {
   const std::string html = report_html(small_plan(), {});
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_NE(html.find("&lt;script&gt;"), std::string::npos);
   EXPECT_NE(html.find("net &lt;&amp;&gt;.onnx"), std::string::npos);
+  EXPECT_NE(report_html(std::nullopt, {small_run()}).find("Training: a&lt;b&gt;.run.ndjson"),
+            std::string::npos);
 }
 
 TEST(Report, IsSelfContained) {
