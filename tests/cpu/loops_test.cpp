@@ -2,16 +2,13 @@
 // tier and layout, in mixed dtypes and at sizes that many threads share, against FP64.
 #include <algorithm>
 #include <cmath>
-#include <random>
+#include <cstring>
 #include <set>
 
 #include <gtest/gtest.h>
 
-#include "kernels/cpu/level.h"
 #include "kernels/step_state.h"
-#include "tests/cpu/call.h"
-#include "tests/support/op_case.h"
-#include "tests/support/storage.h"
+#include "tests/cpu/loop_case.h"
 #include "tests/support/tolerance.h"
 
 namespace mpsearch {
@@ -19,6 +16,10 @@ namespace {
 
 using reference::Numbers;
 using reference::OpCase;
+using test::backend_of;
+using test::bytes_of_level;
+using test::outputs_of;
+using test::tensor_of;
 
 const std::set<std::string> kOps = [] {
   std::set<std::string> ops{"Neg",      "Scale",       "Sum2",       "Add",
@@ -34,32 +35,6 @@ const std::set<std::string> kOps = [] {
   }
   return ops;
 }();
-
-const Backend& backend_of(int threads) {
-  static const std::unique_ptr<Backend> one = make_backend("cpu", 1), two = make_backend("cpu", 2);
-  return threads == 1 ? *one : *two;
-}
-
-/// FP8 tensors carry a scale that is no power of two, but of so few bits that products are exact.
-test::Tensor tensor_of(const TensorType& type, const Numbers& numbers) {
-  test::Tensor tensor(type);
-  tensor.scaled = is_fp8(type.form.dtype);
-  tensor.scale = tensor.scaled ? 0.01953125F : 1.0F;
-  tensor.bytes = reference::stored(numbers, type, double{tensor.scale});
-  return tensor;
-}
-
-std::vector<test::Tensor> outputs_of(const KernelCall& call, std::vector<test::Tensor>& inputs,
-                                     int threads) {
-  const Backend& backend = backend_of(threads);
-  std::vector<test::Tensor*> in, out;
-  std::vector<test::Tensor> outputs;
-  for (const TensorType& type : call.outputs) outputs.emplace_back(type);
-  for (test::Tensor& input : inputs) in.push_back(&input);
-  for (test::Tensor& output : outputs) out.push_back(&output);
-  test::run_call(backend, call, backend.candidates(call).at(0), in, out);
-  return outputs;
-}
 
 /// A bound of the op's terms: the largest product of its inputs.
 double magnitude_of(const std::vector<Numbers>& inputs, const KernelCall& call) {
@@ -152,32 +127,12 @@ TEST(Loops, EveryMixOfDtypesAgreesWithFp64) {
   }
 }
 
-/// The first output's bytes, computed by the kernels of one level.
-std::vector<std::byte> bytes_of_level(const cpu::Level& level, const OpCase& of,
-                                      const KernelCall& call) {
-  const KernelEntry& entry = *find_kernel(level.kernels, call.op);
-  const KernelChoice choice = entry.candidates(call).at(0);
-  std::vector<test::Tensor> inputs, outputs;
-  KernelViews views;
-  for (std::size_t i = 0; i < call.inputs.size(); ++i) {
-    inputs.push_back(tensor_of(call.inputs[i], of.inputs[i]));
-  }
-  for (const TensorType& type : call.outputs) outputs.emplace_back(type);
-  for (test::Tensor& input : inputs) views.inputs.push_back(input.view());
-  for (test::Tensor& output : outputs) views.outputs.push_back(output.view());
-  std::vector<std::byte> workspace(static_cast<std::size_t>(choice.workspace_bytes));
-  views.workspace = workspace.data();
-  const BoundKernel kernel = entry.bind(call, choice, views);
-  kernel.run(kernel.arguments.get());
-  return outputs[0].bytes;
-}
-
 TEST(Loops, EveryInstructionSetLevelGivesTheSameBits) {
   for (const OpCase& of : reference::all_cases()) {
     if (!kOps.contains(of.call.op)) continue;
     for (const Precision tier : {Precision::FP32, Precision::BF16}) {
       const KernelCall call = reference::in_forms(of, tier, Layout::ChannelsLast);
-      const std::vector<std::byte> best = bytes_of_level(cpu::best_level(), of, call);
+      const std::vector<std::vector<std::byte>> best = bytes_of_level(cpu::best_level(), of, call);
       for (const cpu::CompiledLevel& level : cpu::compiled_levels()) {
         if (!level.supported()) continue;
         EXPECT_EQ(bytes_of_level(level.level(), of, call), best)
@@ -190,12 +145,7 @@ TEST(Loops, EveryInstructionSetLevelGivesTheSameBits) {
 /// A call at a size of several blocks, in both layouts and two tiers.
 void check_large(const std::string& op, Attributes attributes, std::vector<Shape> shapes,
                  std::vector<DType> own = {}) {
-  OpSample sample{.name = "large", .attributes = std::move(attributes), .inputs = {}};
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    sample.inputs.push_back({shapes[i], {i < own.size() ? own[i] : DType::F32}});
-  }
-  sample.low = 0.5;
-  const OpCase of = reference::op_case(*find_op(op), sample);
+  const OpCase of = test::large_case(op, std::move(attributes), shapes, own, 0.5);
   for (const Precision tier : {Precision::FP32, Precision::BF16}) check_layouts(of, tier);
 }
 
