@@ -69,34 +69,74 @@ std::int64_t pack(const std::vector<Placement*>& order, std::int64_t floor) {
   return height;
 }
 
-/// Tries several orders and keeps the offsets of the lowest arena; stops at `bound`.
+/// Orders blocks by a key, larger blocks first where it ties.
+using Key = double (*)(const Placement&);
+constexpr Key kKeys[] = {
+    [](const Placement& b) { return -static_cast<double>(b.bytes); },
+    [](const Placement& b) { return -static_cast<double>(b.bytes) * (b.last - b.first + 1); },
+    [](const Placement& b) { return -static_cast<double>(b.last - b.first); },
+    [](const Placement& b) { return static_cast<double>(b.first); },
+    [](const Placement& b) { return -static_cast<double>(b.last); },
+};
+
+/// Keeps the offsets of the lowest arena seen so far.
+class BestPacking {
+ public:
+  BestPacking(std::vector<Placement*> blocks, std::int64_t floor)
+      : blocks_(std::move(blocks)), floor_(floor), offsets_(blocks_.size()) {}
+
+  std::int64_t height() const { return height_ < 0 ? floor_ : height_; }
+
+  /// Whether the order packs lower than all before, or as low.
+  bool try_order(const std::vector<Placement*>& order) {
+    const std::int64_t height = pack(order, floor_);
+    if (height_ >= 0 && height > height_) return false;
+    height_ = height;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) offsets_[i] = blocks_[i]->offset;
+    return true;
+  }
+
+  void apply() const {
+    for (std::size_t i = 0; i < blocks_.size(); ++i) blocks_[i]->offset = offsets_[i];
+  }
+
+ private:
+  std::vector<Placement*> blocks_;
+  std::int64_t floor_;
+  std::int64_t height_ = -1;
+  std::vector<std::int64_t> offsets_;
+};
+
+/// Packs in several orders, then keeps moving the block on top of the arena to the front, until the
+/// arena is as low as `bound` or the effort is spent.
 std::int64_t pack_best(std::vector<Placement*> blocks, std::int64_t floor, std::int64_t bound) {
-  using Key = double (*)(const Placement&);
-  static constexpr Key kKeys[] = {
-      [](const Placement& b) { return -static_cast<double>(b.bytes); },
-      [](const Placement& b) { return -static_cast<double>(b.bytes) * (b.last - b.first + 1); },
-      [](const Placement& b) { return -static_cast<double>(b.last - b.first); },
-      [](const Placement& b) { return static_cast<double>(b.first); },
-      [](const Placement& b) { return -static_cast<double>(b.last); },
-  };
-  std::int64_t best = -1;
-  std::vector<std::int64_t> offsets(blocks.size());
-  const std::vector<Placement*> natural = blocks;
+  constexpr double kEffort = 2e7;  // pairs of blocks looked at
+  BestPacking best(blocks, floor);
+  std::vector<std::vector<Placement*>> starts;
   for (const Key key : kKeys) {
-    blocks = natural;
-    std::ranges::stable_sort(blocks, [&](const Placement* a, const Placement* b) {
+    std::vector<Placement*> order = blocks;
+    std::ranges::stable_sort(order, [&](const Placement* a, const Placement* b) {
       const double left = key(*a);
       const double right = key(*b);
       return left != right ? left < right : a->bytes > b->bytes;
     });
-    const std::int64_t height = pack(blocks, floor);
-    if (best >= 0 && height >= best) continue;
-    best = height;
-    for (std::size_t i = 0; i < natural.size(); ++i) offsets[i] = natural[i]->offset;
-    if (best <= bound) break;
+    best.try_order(order);
+    starts.push_back(std::move(order));
+    if (best.height() <= bound) break;
   }
-  for (std::size_t i = 0; i < natural.size(); ++i) natural[i]->offset = offsets[i];
-  return best < 0 ? floor : best;
+  const double pairs = static_cast<double>(blocks.size()) * static_cast<double>(blocks.size());
+  const int moves = static_cast<int>(std::clamp(kEffort / std::max(1.0, pairs), 10.0, 300.0));
+  for (std::vector<Placement*>& order : starts) {
+    for (int move = 0; move < moves && best.height() > bound; ++move) {
+      pack(order, floor);
+      const auto top = std::ranges::max_element(
+          order, {}, [](const Placement* block) { return block->offset + block->bytes; });
+      std::rotate(order.begin(), top, top + 1);
+      best.try_order(order);
+    }
+  }
+  best.apply();
+  return best.height();
 }
 
 void fill_timeline(const Graph& graph, MemoryPlan& plan) {
