@@ -68,7 +68,6 @@ struct ConvolutionPlan {
   Slices slices{};
   std::optional<onednn::Operation> main = {};
   std::optional<onednn::Operation> packing = {};  // of weights, or unpacking of their gradient
-  DType packed_from = DType::F32;
   bool decodes_weights = false;
   std::int64_t packed = 0, part = 0, scratchpad = 0;  // offsets
   std::int64_t workspace_bytes = 0;
@@ -131,18 +130,12 @@ bool plan_weights(ConvolutionPlan& plan, DType operand, WorkspaceLayout& workspa
     if (plan.sums()) plan.part = workspace.add(main.weights_bytes());
     return main.plain_weights() || plan.packing;
   }
-  const DType stored = plan.w.type.form.dtype;
-  if (!main.plain_weights()) {
-    if (stored == operand || stored == DType::BF16) plan.packing = plan_packing(main, stored);
-    plan.packed_from = plan.packing ? stored : operand;
-    if (!plan.packing) plan.packing = plan_packing(main, operand);
-    if (!plan.packing) return false;
-    plan.packed = workspace.add(main.weights_bytes());
-  } else {
-    plan.packed_from = operand;
-  }
-  plan.decodes_weights = plan.packed_from != stored;
-  return true;
+  // The library converts dtypes while it reorders too, but on some CPUs by its slow reference.
+  plan.decodes_weights = plan.w.type.form.dtype != operand;
+  if (main.plain_weights()) return true;
+  plan.packing = plan_packing(main);
+  plan.packed = workspace.add(main.weights_bytes());
+  return plan.packing.has_value();
 }
 
 std::optional<ConvolutionPlan> plan_of(const KernelCall& call, const Roles& roles, const Way& way) {

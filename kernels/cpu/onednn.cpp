@@ -263,10 +263,8 @@ std::optional<Operation> plan(const Product& product) {
   });
 }
 
-std::optional<Operation> plan_packing(const Operation& convolution, DType from) {
-  Desc plain = convolution.plan().plain;
-  plain.data.data_type = dnnl::memory::convert_to_c(type_of(from));
-  return plan_reorder(plain, convolution.plan().weights);
+std::optional<Operation> plan_packing(const Operation& convolution) {
+  return plan_reorder(convolution.plan().plain, convolution.plan().weights);
 }
 
 std::optional<Operation> plan_unpacking(const Operation& convolution) {

@@ -64,9 +64,9 @@ class Operation {
 std::optional<Operation> plan(const Convolution& convolution);
 std::optional<Operation> plan(const Product& product);
 
-/// Plain weights of dtype `from` into the format that `convolution` works in, and that format's F32
-/// gradient into plain. Empty where the library cannot.
-std::optional<Operation> plan_packing(const Operation& convolution, DType from);
+/// Plain weights into the format that `convolution` works in, and that format's gradient into
+/// plain. Empty where the library cannot.
+std::optional<Operation> plan_packing(const Operation& convolution);
 std::optional<Operation> plan_unpacking(const Operation& convolution);
 
 /// Where an operation's tensors lie: the two operands in the order of the op's inputs (the first

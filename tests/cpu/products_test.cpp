@@ -311,10 +311,26 @@ std::vector<Problem> matrix_problems() {
       {"broadcast", "MatMul", {}, {3, 1, 6, 8}, {4, 8, 5}, {3, 4, 6, 5}, {4, 1, 1}, true},
       {"both_broadcast", "MatMul", {}, {1, 4, 6, 8}, {3, 1, 8, 5}, {3, 4, 6, 5}},
       {"vector", "MatMul", {}, {1, 64}, {64, 10}, {1, 10}, {10}, true},
+  };
+}
+
+/// More rows, inner terms or matrices than fit in a slice.
+std::vector<Problem> sliced_matrix_problems() {
+  const Attributes ta{{"transA", std::int64_t{1}}};
+  return {
       {"sliced_rows", "MatMul", {}, {3001, 96}, {96, 48}, {3001, 48}, {3001, 1}, true},
       {"sliced_inner", "MatMul", ta, {3001, 48}, {3001, 40}, {48, 40}, {40}, true},
       {"sliced_batch", "MatMul", {}, {71, 40, 40}, {71, 40, 48}, {71, 40, 48}, {48}, true},
   };
+}
+
+TEST(MatMul, SlicesAddUp) {
+  for (const Problem& problem : sliced_matrix_problems()) {
+    const std::vector<Tier> tiers = tiers_of(problem.op);
+    for (const Tier& tier : {tiers[2], tiers[3]}) {
+      check(problem, tier, Layout::RowMajor, Layout::RowMajor, Layout::RowMajor, {1, 2});
+    }
+  }
 }
 
 TEST(MatMul, EveryTierEqualsTheDefinition) {
