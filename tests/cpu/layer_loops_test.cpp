@@ -308,6 +308,24 @@ TEST(LayerLoops, ABatchWithoutAValidLabelHasNoLossAndNoGradient) {
   }
 }
 
+/// Windows that reach into an end padding unlike the one in front, and beyond it.
+TEST(LayerLoops, AveragesThatCountAnUnevenPaddingAgreeWithFp64) {
+  const Shape x{2, 5, 9, 8};
+  for (const Shape& pads : {Shape{0, 1, 2, 2}, Shape{2, 1, 0, 0}}) {
+    for (const std::int64_t ceil : {0, 1}) {
+      Attributes pool{{"kernel_shape", Shape{3, 3}},
+                      {"strides", Shape{2, 2}},
+                      {"pads", pads},
+                      {"ceil_mode", ceil},
+                      {"count_include_pad", std::int64_t{1}}};
+      const OpCase of = large_case("AveragePool", pool, {x}, {}, -2);
+      check_forms(of, kTiers);
+      pool.set("input_shape", x);
+      check_forms(large_case("AveragePoolGrad", pool, {of.call.outputs[0].shape}, {}, -2), kTiers);
+    }
+  }
+}
+
 /// A case with its step state changed.
 template <class F>
 OpCase with_state(OpCase of, std::size_t input, const F& change) {
