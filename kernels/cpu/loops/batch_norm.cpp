@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/group.h"
+#include "kernels/cpu/loops/map.h"
 #include "kernels/cpu/loops/parallel.h"
 #include "kernels/cpu/loops/storage.h"
 #include "kernels/math/batch_norm.h"
@@ -250,10 +251,6 @@ struct Backward {
                    });
   }
 };
-
-bool is_carrier(DType dtype) {
-  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
-}
 
 bool vectors_fit(const KernelCall& call, std::size_t first, std::int64_t channels) {
   for (std::size_t i = first; i < call.inputs.size(); ++i) {

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/group.h"
+#include "kernels/cpu/loops/map.h"
 #include "kernels/cpu/loops/parallel.h"
 #include "kernels/cpu/loops/storage.h"
 #include "kernels/math/pool.h"
@@ -255,10 +256,6 @@ struct AveragePoolGrad {
     });
   }
 };
-
-bool is_carrier(DType dtype) {
-  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
-}
 
 std::vector<KernelChoice> candidates(const KernelCall& call) {
   const TensorType& x = call.inputs.at(0);

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/group.h"
+#include "kernels/cpu/loops/map.h"
 #include "kernels/cpu/loops/parallel.h"
 #include "kernels/cpu/loops/storage.h"
 #include "kernels/math/softmax.h"
@@ -129,10 +130,6 @@ struct Backward {
     }
   }
 };
-
-bool is_carrier(DType dtype) {
-  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
-}
 
 std::vector<KernelChoice> candidates(const KernelCall& call) {
   const TensorType& x = call.inputs.at(0);
