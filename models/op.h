@@ -65,6 +65,7 @@ struct OpDef {
   bool compute = false;             // starts a layer
   bool view = false;                // moves no data: its output shows its first input
   bool loss = false;                // a layer of its own, always FP32
+  bool onnx = false;                // inputs and attributes are ONNX's: needs no row in models/onnx
   std::vector<int> mutates = {};    // inputs that it changes in place
 };
 

@@ -1,4 +1,4 @@
-// Conv, ConvGradInput and ConvGradWeight. One plan serves all three: two operands, one result, of
+// Conv, ConvGradInput, ConvGradWeight and ConvTranspose. One plan serves all: two operands, one result, of
 // which one is the weights and the others are batches of samples, worked on slice by slice.
 #include <algorithm>
 #include <numeric>
@@ -11,18 +11,20 @@ namespace {
 
 using onednn::Pass;
 
-/// The call's tensors by what they are: x, w and y, or the gradients in their places.
+/// The call's tensors by what they are: x, w and y, or the gradients in their places. A transposed
+/// convolution reads what a convolution writes, and the reverse.
 struct Roles {
   Pass pass;
   TensorType x, w, y;
 };
 
 std::optional<Roles> roles_of(const KernelCall& call) {
-  const bool forward = call.op == "Conv";
+  const bool forward = call.op == "Conv" || call.op == "ConvTranspose";
   const std::size_t inputs = call.inputs.size();
   if (call.outputs.size() != 1 || inputs < 2 || inputs > (forward ? 3u : 2u)) return std::nullopt;
   const TensorType &first = call.inputs[0], &second = call.inputs[1], &out = call.outputs[0];
   Roles roles{Pass::Forward, first, second, out};
+  if (call.op == "ConvTranspose") roles = {Pass::Transposed, out, second, first};
   if (call.op == "ConvGradInput") roles = {Pass::GradInput, out, second, first};
   if (call.op == "ConvGradWeight") roles = {Pass::GradWeight, first, out, second};
   const std::size_t rank = roles.x.shape.size();
@@ -140,12 +142,13 @@ bool plan_weights(ConvolutionPlan& plan, DType operand, WorkspaceLayout& workspa
 
 std::optional<ConvolutionPlan> plan_of(const KernelCall& call, const Roles& roles, const Way& way) {
   onednn::Convolution convolution = convolution_of(call, roles, way);
-  const auto form_in = [&](Pass pass) {
-    return Form{roles.pass == pass ? convolution.result : way.operand, way.layout};
+  const auto image = [&](bool result) {
+    return Form{result ? convolution.result : way.operand, way.layout};
   };
-  ConvolutionPlan plan{.x = Place(roles.x, form_in(Pass::GradInput)),
+  const bool gives_x = roles.pass == Pass::GradInput || roles.pass == Pass::Transposed;
+  ConvolutionPlan plan{.x = Place(roles.x, image(gives_x)),
                        .w = Place(roles.w, {way.operand, Layout::RowMajor}),
-                       .y = Place(roles.y, form_in(Pass::Forward)),
+                       .y = Place(roles.y, image(roles.pass == Pass::Forward)),
                        .bias = convolution.bias,
                        .pass = roles.pass};
   plan.slices = slices_of(plan);
@@ -319,7 +322,8 @@ BoundKernel bind(const KernelCall& call, const KernelChoice& choice, const Kerne
 
 constexpr KernelEntry kEntries[] = {{"Conv", candidates, bind},
                                     {"ConvGradInput", candidates, bind},
-                                    {"ConvGradWeight", candidates, bind}};
+                                    {"ConvGradWeight", candidates, bind},
+                                    {"ConvTranspose", candidates, bind}};
 
 }  // namespace
 

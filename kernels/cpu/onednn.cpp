@@ -49,7 +49,8 @@ Desc activation(const Shape& shape, DType dtype, Layout layout) {
   return {shape, type_of(dtype), tags.at(spatial - 1)};
 }
 
-/// [M, C/g, kernel...], or [g, M/g, C/g, kernel...] for groups.
+/// [M, C/g, kernel...], or [g, M/g, C/g, kernel...] for groups; of a deconvolution the library names
+/// the outputs (C) first.
 Desc weights_of(const Convolution& convolution, DType dtype, bool any) {
   constexpr std::array<Tag, 3> plain{Tag::oiw, Tag::oihw, Tag::oidhw};
   constexpr std::array<Tag, 3> grouped{Tag::goiw, Tag::goihw, Tag::goidhw};
@@ -61,7 +62,12 @@ Desc weights_of(const Convolution& convolution, DType dtype, bool any) {
     shape.insert(shape.begin(), convolution.group);
   }
   const Tag tag = (groups ? grouped : plain).at(spatial - 1);
-  return {shape, type_of(dtype), any ? Tag::any : tag};
+  if (convolution.pass != Pass::Transposed) return {shape, type_of(dtype), any ? Tag::any : tag};
+  Shape strides = strides_of({shape, {}});
+  const std::size_t first = groups ? 1 : 0;
+  std::swap(shape[first], shape[first + 1]);
+  std::swap(strides[first], strides[first + 1]);
+  return any ? Desc(shape, type_of(dtype), Tag::any) : Desc(shape, type_of(dtype), strides);
 }
 
 dnnl::primitive_attr attributes() {
@@ -90,11 +96,14 @@ struct ConvolutionDescs {
 ConvolutionDescs descs_of(const Convolution& asked) {
   const auto spatial = static_cast<std::ptrdiff_t>(asked.x.size()) - 2;
   const auto dtype = [&](Pass pass) { return asked.pass == pass ? asked.result : asked.operand; };
+  const bool transposed = asked.pass == Pass::Transposed;
   ConvolutionDescs descs{
-      .x = activation(asked.x, dtype(Pass::GradInput), asked.layout),
+      .x = activation(asked.x, transposed ? asked.result : dtype(Pass::GradInput), asked.layout),
       .w = weights_of(asked, dtype(Pass::GradWeight), true),
       .y = activation(asked.y, dtype(Pass::Forward), asked.layout),
-      .bias = asked.bias ? Desc({asked.w[0]}, dnnl::memory::data_type::f32, Tag::x) : Desc(),
+      .bias = asked.bias ? Desc({transposed ? asked.x[1] : asked.w[0]},
+                                dnnl::memory::data_type::f32, Tag::x)
+                         : Desc(),
       .strides = asked.strides,
       .dilations = asked.dilations,
       .begin = {asked.pads.begin(), asked.pads.begin() + spatial},
@@ -162,6 +171,33 @@ Operation::Plan plan_grad_weight(const ConvolutionDescs& descs, const Convolutio
           .plain = {}};
 }
 
+Operation::Plan plan_transposed(const ConvolutionDescs& descs, bool bias) {
+  const dnnl::deconvolution_forward::primitive_desc primitive(
+      {dnnl::prop_kind::forward_training, dnnl::algorithm::deconvolution_direct, descs.y, descs.w,
+       descs.bias, descs.x, descs.strides, descs.dilations, descs.begin, descs.end},
+      attributes(), engine());
+  Operation::Plan plan{.primitive = primitive,
+                       .first = Argument{DNNL_ARG_SRC, descs.y},
+                       .second = Argument{DNNL_ARG_WEIGHTS, primitive.weights_desc()},
+                       .bias = {},
+                       .result = Argument{DNNL_ARG_DST, descs.x},
+                       .scratchpad = {},
+                       .weights = primitive.weights_desc(),
+                       .plain = {}};
+  if (bias) plan.bias = Argument{DNNL_ARG_BIAS, descs.bias};
+  return plan;
+}
+
+Operation::Plan plan_of(const Convolution& asked) {
+  const ConvolutionDescs descs = descs_of(asked);
+  switch (asked.pass) {
+    case Pass::Forward: return plan_forward(descs, asked.bias);
+    case Pass::GradInput: return plan_grad_input(descs, asked);
+    case Pass::GradWeight: return plan_grad_weight(descs, asked);
+    default: return plan_transposed(descs, asked.bias);
+  }
+}
+
 /// Contiguous, with the last two dimensions swapped where `transposed`.
 Desc matrix(Shape shape, DType dtype, bool transposed) {
   Shape strides = strides_of({shape, {}});
@@ -223,12 +259,8 @@ bool Operation::plain_weights() const { return plan_->weights == plan_->plain; }
 
 std::optional<Operation> plan(const Convolution& convolution) {
   return if_implemented([&]() -> std::optional<Operation> {
-    const ConvolutionDescs descs = descs_of(convolution);
     const bool gradient_of_weights = convolution.pass == Pass::GradWeight;
-    Operation::Plan plan = convolution.pass == Pass::Forward ? plan_forward(descs, convolution.bias)
-                           : convolution.pass == Pass::GradInput
-                               ? plan_grad_input(descs, convolution)
-                               : plan_grad_weight(descs, convolution);
+    Operation::Plan plan = plan_of(convolution);
     plan.plain = weights_of(convolution,
                             gradient_of_weights ? convolution.result : convolution.operand, false);
     return finished(std::move(plan), convolution.operand);

@@ -17,7 +17,8 @@ namespace mpsearch::cpu::onednn {
 /// "2.6.3", of the library in use.
 std::string version();
 
-enum class Pass { Forward, GradInput, GradWeight };
+/// Transposed: as GradInput, with a bias (ONNX's ConvTranspose).
+enum class Pass { Forward, GradInput, GradWeight, Transposed };
 
 /// A convolution of one to three spatial dimensions, or one of its gradients. x and y share
 /// `layout`; w is [M, C/group, kernel...], row-major.
@@ -29,7 +30,7 @@ struct Convolution {
   Layout layout = Layout::ChannelsLast;
   DType operand = DType::F32;  // of both inputs: F32 or BF16
   DType result = DType::F32;   // F32 or BF16
-  bool bias = false;           // F32 [M]; forward only
+  bool bias = false;           // F32, one a channel of the result; Forward and Transposed
 };
 
 /// result = a b, of equal rank >= 2; batch dimensions broadcast. Shapes are those in memory; a

@@ -9,7 +9,7 @@ namespace mpsearch::cpu {
 /// Algorithms: "onednn.native" runs the primitive on the operands as they are, "onednn.decoded" on
 /// F32 decoded from them slice by slice, "onednn.decoded_bf16" on BF16 decoded (exactly, for scales
 /// that are powers of two) from FP8. ".nhwc" after a name: the images are transposed on the way.
-KernelTable convolution_kernels();  // Conv, ConvGradInput, ConvGradWeight
+KernelTable convolution_kernels();  // Conv, ConvGradInput, ConvGradWeight, ConvTranspose
 KernelTable matmul_kernels();       // MatMul
 
 }  // namespace mpsearch::cpu

@@ -4,14 +4,60 @@
 #include <map>
 
 #include "models/onnx/import.h"
+#include "models/op.h"
+
+#include <onnx/defs/schema.h>
 
 namespace mpsearch {
+namespace {
+
+using onnx::AttributeProto;
+
+/// The node's attributes with the defaults of its opset.
+Attributes attributes_of(const NodeCall& call) {
+  const onnx::OpSchema* schema =
+      onnx::OpSchemaRegistry::Schema(call.node.op_type(), call.opset, "");
+  Attributes attributes;
+  for (const auto& [name, attribute] : schema->attributes()) {
+    const AttributeProto& otherwise = attribute.default_value;
+    if (find_attribute(call.node, name) == nullptr && !otherwise.has_name()) continue;
+    if (attribute.type == AttributeProto::FLOAT) {
+      attributes.set(name, number_of(call.node, name, double{otherwise.f()}));
+    } else if (attribute.type == AttributeProto::INT) {
+      attributes.set(name, integer_of(call.node, name, otherwise.i()));
+    }
+  }
+  return attributes;
+}
+
+/// An operator whose definition here is ONNX's.
+void as_it_is(NodeCall& call) {
+  std::vector<ValueId> inputs;
+  for (std::size_t i = 0; i < call.inputs(); ++i) {
+    if (!onnx_is_float(call.symbol(i).type)) call.refuse("integer tensors as data");
+    inputs.push_back(call.weight(i));
+  }
+  call.result(call.emit(call.node.op_type(), inputs, attributes_of(call)));
+}
+
+/// The first opset that has the operator.
+int first_opset(std::string_view op) {
+  int opset = 1;
+  while (onnx::OpSchemaRegistry::Schema(std::string(op), opset, "") == nullptr) ++opset;
+  return opset;
+}
+
+}  // namespace
 
 const std::vector<OpRow>& op_rows() {
   static const std::vector<OpRow> kRows = [] {
     std::vector<OpRow> rows = convolution_rows();
     for (const auto& family : {general_rows(), shape_rows()}) {
       rows.insert(rows.end(), family.begin(), family.end());
+    }
+    for (const OpDef& op : all_ops()) {
+      const bool listed = std::ranges::any_of(rows, [&](const OpRow& row) { return row.op == op.name; });
+      if (op.onnx && !listed) rows.push_back({op.name, first_opset(op.name), as_it_is});
     }
     return rows;
   }();

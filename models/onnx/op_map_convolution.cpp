@@ -50,9 +50,10 @@ Shape pads_of(const NodeCall& call, const Shape& x, const Shape& kernel, const S
   return pads;
 }
 
+/// What kernels exist for: one to three spatial dimensions.
 void require_image(const NodeCall& call, const char* what) {
-  if (call.rank(0) != 4) {
-    call.refuse(std::string("only ") + what + " of 4-dimensional tensors (images), got " +
+  if (call.rank(0) < 3 || call.rank(0) > 5) {
+    call.refuse(std::string(what) + " of 1 to 3 spatial dimensions alone, got data of shape " +
                 to_string(call.shape(0)));
   }
 }
@@ -74,31 +75,73 @@ void convolution(NodeCall& call) {
                          {"group", integer_of(call.node, "group", 1)}}));
 }
 
-Attributes window_attributes(const NodeCall& call, bool dilated) {
+/// Pads from auto_pad or output_shape where those decide (ONNX, ConvTranspose); what ends up beyond
+/// the end is output_padding.
+Attributes transposed_attributes(const NodeCall& call, const Shape& x, const Shape& kernel) {
+  const std::size_t rank = kernel.size();
+  const Shape strides = or_ones(integers_of(call.node, "strides"), rank);
+  const Shape dilations = or_ones(integers_of(call.node, "dilations"), rank);
+  const std::string mode = text_of(call.node, "auto_pad", "NOTSET");
+  const bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
+  Shape wanted = integers_of(call.node, "output_shape");
+  Shape extra = integers_of(call.node, "output_padding");
+  if (extra.empty()) extra.assign(rank, 0);
+  // Some files write batch and channels too.
+  if (wanted.size() == rank + 2) wanted.erase(wanted.begin(), wanted.begin() + 2);
+  require(strides.size() == rank && dilations.size() == rank && extra.size() == rank &&
+              (wanted.empty() || wanted.size() == rank),
+          ErrorKind::BadContent, "its attributes do not fit data of shape " + to_string(x));
+  Shape pads = mode == "NOTSET" && wanted.empty()
+                   ? pads_of(call, x, kernel, strides, dilations)
+                   : Shape(2 * rank, 0);
+  for (std::size_t i = 0; (same || !wanted.empty()) && i < rank; ++i) {
+    const Int reach = (kernel[i] - 1) * dilations[i] + 1;
+    const Int size = wanted.empty() ? x[i + 2] * strides[i] : wanted[i];
+    const Int all = strides[i] * (x[i + 2] - 1) + extra[i] + reach - size;
+    const Int small = std::max<Int>(0, all) / 2;
+    pads[i] = mode == "SAME_UPPER" ? small : std::max<Int>(0, all) - small;
+    pads[i + rank] = std::max<Int>(0, all) - pads[i];
+    extra[i] += std::max<Int>(0, -all);
+  }
+  return {{"strides", strides},
+          {"dilations", dilations},
+          {"pads", pads},
+          {"output_padding", extra},
+          {"group", integer_of(call.node, "group", 1)}};
+}
+
+void transposed_convolution(NodeCall& call) {
+  require_image(call, "transposed convolutions");
+  const Shape w = call.shape(1);
+  require(w.size() == call.rank(0), ErrorKind::BadContent,
+          "weights of shape " + to_string(w) + " for data of shape " + to_string(call.shape(0)));
+  std::vector<ValueId> inputs{call.data(0), call.weight(1)};
+  if (call.has(2) && !call.is_zero(2)) inputs.push_back(call.weight(2));
+  const Attributes attributes =
+      transposed_attributes(call, call.shape(0), Shape(w.begin() + 2, w.end()));
+  call.result(call.emit("ConvTranspose", inputs, attributes));
+}
+
+Attributes window_attributes(const NodeCall& call) {
   const Shape kernel = integers_of(call.node, "kernel_shape");
   const Shape strides = or_ones(integers_of(call.node, "strides"), kernel.size());
   const Shape dilations = or_ones(integers_of(call.node, "dilations"), kernel.size());
-  Attributes attributes{{"kernel_shape", kernel},
-                        {"strides", strides},
-                        {"pads", pads_of(call, call.shape(0), kernel, strides, dilations)},
-                        {"ceil_mode", integer_of(call.node, "ceil_mode", 0)}};
-  if (dilated) attributes.set("dilations", dilations);
-  return attributes;
+  return {{"kernel_shape", kernel},
+          {"strides", strides},
+          {"pads", pads_of(call, call.shape(0), kernel, strides, dilations)},
+          {"dilations", dilations},
+          {"ceil_mode", integer_of(call.node, "ceil_mode", 0)}};
 }
 
 void max_pool(NodeCall& call) {
   require_image(call, "pools");
   if (call.uses_output(1)) call.refuse("its indices are used");
-  call.result(call.emit("MaxPool", {call.data(0)}, window_attributes(call, true)));
+  call.result(call.emit("MaxPool", {call.data(0)}, window_attributes(call)));
 }
 
 void average_pool(NodeCall& call) {
   require_image(call, "pools");
-  const Shape dilations = integers_of(call.node, "dilations");
-  if (std::any_of(dilations.begin(), dilations.end(), [](Int d) { return d != 1; })) {
-    call.refuse("a dilated average");
-  }
-  Attributes attributes = window_attributes(call, false);
+  Attributes attributes = window_attributes(call);
   attributes.set("count_include_pad", integer_of(call.node, "count_include_pad", 0));
   call.result(call.emit("AveragePool", {call.data(0)}, attributes));
 }
@@ -131,6 +174,7 @@ void batch_normalization(NodeCall& call) {
 std::vector<OpRow> convolution_rows() {
   return {
       {"Conv", 1, convolution},
+      {"ConvTranspose", 1, transposed_convolution},
       {"MaxPool", 1, max_pool},
       {"AveragePool", 1, average_pool},
       {"GlobalAveragePool", 1, global_average_pool},

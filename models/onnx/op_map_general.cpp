@@ -57,9 +57,18 @@ void matmul(NodeCall& call) {
   require_float(call, 0);
   Int trans_a = 0;
   Int trans_b = 0;
-  const std::vector<ValueId> inputs{product_operand(call, 0, trans_a),
-                                    product_operand(call, 1, trans_b)};
-  call.result(call.emit("MatMul", inputs, {{"transA", trans_a}, {"transB", trans_b}}));
+  ValueId a = product_operand(call, 0, trans_a);
+  ValueId b = product_operand(call, 1, trans_b);
+  // A vector is a row in front, a column behind; its dimension is left out of the result.
+  const bool row = call.rank(0) == 1;
+  const bool column = call.rank(1) == 1;
+  if (row) a = call.view(a, {1, call.shape(0)[0]}, "row");
+  if (column) b = call.view(b, {call.shape(1)[0], 1}, "column");
+  const ValueId y = call.emit("MatMul", {a, b}, {{"transA", trans_a}, {"transB", trans_b}});
+  Shape shape = call.scope.model.graph.value(y).type.shape;
+  if (column) shape.pop_back();
+  if (row) shape.erase(shape.end() - (column ? 1 : 2));
+  call.result(call.view(y, shape, "vector"));
 }
 
 /// Before opset 7, b is aligned with a at `axis`, not at the end.
@@ -91,9 +100,10 @@ void sum(NodeCall& call) {
   call.result(total);
 }
 
-void same_name(NodeCall& call) {
+void gelu(NodeCall& call) {
   require_float(call, 0);
-  call.result(call.emit(call.node.op_type(), {call.data(0)}));
+  const bool tanh = text_of(call.node, "approximate", "none") == "tanh";
+  call.result(call.emit(tanh ? "GeluTanh" : "Gelu", {call.data(0)}));
 }
 
 void clip_between(NodeCall& call, double low, double high) {
@@ -135,28 +145,6 @@ void power(NodeCall& call) {
   if (!call.symbol(1).at_import() || call.scalar(1) != 2) call.refuse("an exponent other than 2");
   const ValueId x = call.data(0);
   call.result(call.emit("Mul", {x, x}));
-}
-
-/// alpha x + beta, between 0 and 1.
-void hard_sigmoid(NodeCall& call) {
-  require_float(call, 0);
-  const std::string& name = call.node.name();
-  const ValueId alpha = call.scope.number(number_of(call.node, "alpha", 0.2), name + ".alpha");
-  const ValueId beta = call.scope.number(number_of(call.node, "beta", 0.5), name + ".beta");
-  const ValueId line = call.emit("Mul", {call.data(0), alpha}, {}, "scaled");
-  call.result(call.emit("Clip", {call.emit("Add", {line, beta}, {}, "shifted")},
-                        {{"min", 0.0}, {"max", 1.0}}));
-}
-
-/// relu(x) - alpha relu(-x).
-void leaky_relu(NodeCall& call) {
-  require_float(call, 0);
-  const ValueId x = call.data(0);
-  const ValueId above = call.emit("Relu", {x}, {}, "above");
-  const ValueId below = call.emit("Relu", {call.emit("Neg", {x}, {}, "negated")}, {}, "below");
-  const ValueId slope =
-      call.scope.number(number_of(call.node, "alpha", 0.01), call.node.name() + ".alpha");
-  call.result(call.emit("Sub", {above, call.emit("Mul", {below, slope}, {}, "scaled")}));
 }
 
 /// Before opset 13 the dimensions from `axis` on are one.
@@ -219,17 +207,12 @@ std::vector<OpRow> general_rows() {
       {"Mul", 1, elementwise},
       {"Div", 1, elementwise},
       {"Sum", 8, sum},
-      {"Neg", 1, same_name},
-      {"Relu", 1, same_name},
-      {"Sigmoid", 1, same_name},
-      {"Tanh", 1, same_name},
       {"Clip", 1, clip_attributes},
       {"Clip", 11, clip_inputs},
       {"Max", 8, bounded},
       {"Min", 8, bounded},
       {"Pow", 7, power},
-      {"HardSigmoid", 6, hard_sigmoid},
-      {"LeakyRelu", 6, leaky_relu},
+      {"Gelu", 20, gelu},
       {"Softmax", 1, softmax_coerced},
       {"Softmax", 13, softmax},
       {"LogSoftmax", 1, softmax_coerced},

@@ -71,6 +71,81 @@ void conv_gradient(GradientBuilder& builder, const Node& node) {
   }
 }
 
+/// What a convolution with the same weights would take from y to x (ONNX, ConvTranspose).
+Types infer_conv_transpose(const Attributes& attributes, TypeSpan inputs) {
+  expect_count(inputs, 2, 3);
+  const Shape& x = inputs[0].shape;
+  const Shape& w = inputs[1].shape;
+  const std::int64_t group = attributes.integer("group", 1);
+  require(x.size() >= 3 && w.size() == x.size() && w[0] == x[1] && group >= 1 && w[0] % group == 0,
+          ErrorKind::BadContent,
+          "weights " + to_string(w) + " in " + std::to_string(group) +
+              " groups do not fit the data " + to_string(x) + " of a transposed convolution");
+  Shape y{x[0], w[1] * group};
+  if (inputs.size() > 2) expect_shape("the bias", inputs[2].shape, {y[1]});
+  const Window window = window_of(attributes, spatial_of(w));
+  const Shape extra = attributes.has("output_padding") ? attributes.integers("output_padding")
+                                                       : Shape(window.kernel.size(), 0);
+  require(extra.size() == window.kernel.size(), ErrorKind::BadContent,
+          "output_padding is " + to_string(extra) + ", expected one entry a spatial dimension");
+  for (std::size_t i = 0; i < extra.size(); ++i) {
+    require(extra[i] >= 0 && extra[i] < window.strides[i], ErrorKind::BadContent,
+            "output_padding " + to_string(extra) + " is not below the strides " +
+                to_string(window.strides));
+    const std::int64_t reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
+    y.push_back(window.strides[i] * (x[i + 2] - 1) + reach + extra[i] - window.begin[i] -
+                window.end[i]);
+    require(y.back() >= 1, ErrorKind::BadContent,
+            "a transposed convolution whose padding leaves nothing of dimension " +
+                std::to_string(i));
+  }
+  return {f32(y)};
+}
+
+void conv_transpose_gradient(GradientBuilder& builder, const Node& node) {
+  const ValueId dy = first_gradient(builder, node);
+  const ValueId x = node.inputs[0];
+  const ValueId w = node.inputs[1];
+  if (node.inputs.size() > 2 && builder.wanted(node.inputs[2])) {
+    builder.add(node.inputs[2], builder.node("db", "BiasGrad", {dy}, {{"axis", std::int64_t{1}}}));
+  }
+  if (builder.wanted(w)) {
+    Attributes attributes = node.attributes;
+    attributes.set("weight_shape", shape_of(builder, w));
+    builder.add(w, builder.node("dw", "ConvGradWeight", {dy, x}, std::move(attributes)));
+  }
+  if (builder.wanted(x)) {
+    builder.add(x, builder.node("dx", "Conv", {dy, w}, node.attributes));
+  }
+}
+
+std::vector<OpSample> conv_transpose_samples() {
+  using Ints = Shape;
+  const auto sample = [](std::string name, Shape x, Shape w, std::int64_t bias,
+                         Attributes attributes) {
+    Types inputs{f32(std::move(x)), f32(std::move(w))};
+    if (bias > 0) inputs.push_back(f32({bias}));
+    return OpSample{
+        .name = std::move(name), .attributes = std::move(attributes), .inputs = std::move(inputs)};
+  };
+  return {
+      sample("k3", {2, 3, 4, 5}, {3, 4, 3, 3}, 4, {}),
+      sample("k2s2", {2, 6, 5, 4}, {6, 3, 2, 2}, 0, {{"strides", Ints{2, 2}}}),
+      sample("k3s2p1_output_padding", {2, 4, 5, 4}, {4, 5, 3, 3}, 5,
+             {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 0}}}),
+      sample("asymmetric_pads", {1, 3, 5, 6}, {3, 2, 4, 3}, 0,
+             {{"strides", Ints{2, 3}}, {"pads", Ints{0, 1, 2, 0}}}),
+      sample("dilated", {1, 2, 4, 4}, {2, 3, 3, 2}, 3, {{"dilations", Ints{2, 3}}}),
+      sample("grouped", {2, 6, 4, 4}, {6, 2, 3, 3}, 4,
+             {{"group", std::int64_t{2}}, {"strides", Ints{2, 1}}}),
+      sample("depthwise", {2, 5, 4, 4}, {5, 1, 3, 3}, 5, {{"group", std::int64_t{5}}}),
+      sample("line", {2, 3, 7}, {3, 4, 4}, 4, {{"strides", Ints{2}}, {"pads", Ints{1, 1}}}),
+      sample("volume", {1, 2, 3, 4, 3}, {2, 3, 2, 3, 2}, 0, {{"strides", Ints{2, 1, 2}}}),
+      sample("wide", {2, 32, 5, 6}, {32, 40, 3, 3}, 40,
+             {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}),
+  };
+}
+
 std::vector<OpSample> conv_samples() {
   const auto sample = [](std::string name, Shape x, Shape w, bool bias, Attributes attributes) {
     Types inputs{f32(std::move(x)), f32(w)};
@@ -95,6 +170,9 @@ std::vector<OpSample> conv_samples() {
              {{"group", std::int64_t{3}}}),
       sample("stride_skips_input", {1, 2, 6, 6}, {2, 2, 2, 2}, true, {{"strides", Ints{3, 3}}}),
       sample("wide", {2, 32, 6, 5}, {40, 32, 3, 3}, true, {{"pads", Ints{1, 1, 1, 1}}}),
+      sample("line", {2, 3, 9}, {4, 3, 3}, true, {{"strides", Ints{2}}, {"pads", Ints{1, 0}}}),
+      sample("volume", {1, 2, 4, 5, 4}, {3, 2, 2, 3, 2}, true,
+             {{"strides", Ints{1, 2, 1}}, {"pads", Ints{0, 1, 1, 0, 1, 0}}}),
   };
 }
 
@@ -129,6 +207,17 @@ std::vector<OpDef> conv_ops() {
        .flops = [](const Attributes&, TypeSpan inputs,
                    TypeSpan outputs) { return conv_flops(outputs[0], inputs[1].shape); },
        .samples = conv_samples,
+       .layout = LayoutRule::Image,
+       .weight = 1,
+       .compute = true},
+      {.name = "ConvTranspose",
+       .inputs = {Operand, Operand, F32},
+       .outputs = {Carrier},
+       .infer = infer_conv_transpose,
+       .gradient = conv_transpose_gradient,
+       .flops = [](const Attributes&, TypeSpan inputs,
+                   TypeSpan) { return conv_flops(inputs[0], inputs[1].shape); },
+       .samples = conv_transpose_samples,
        .layout = LayoutRule::Image,
        .weight = 1,
        .compute = true},

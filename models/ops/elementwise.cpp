@@ -95,9 +95,10 @@ std::vector<OpSample> grad_samples() {
 }
 
 /// Both definitions of an element-wise function y = f(x): NAME, and NAMEGrad(dy, SAVED) with the
-/// same attributes. `Attributes` gives those of the samples.
+/// same attributes. `Given` gives those of the samples.
 template <Saved Kind, int Flops, auto Given, Domain Where = Domain::Near>
-void add_unary(std::vector<OpDef>& ops, std::string_view name, std::string_view grad) {
+void add_unary(std::vector<OpDef>& ops, std::string_view name, std::string_view grad,
+               bool onnx = true) {
   using enum Role;
   constexpr bool kMask = Kind == Saved::Mask;
   ops.push_back({.name = name,
@@ -108,7 +109,8 @@ void add_unary(std::vector<OpDef>& ops, std::string_view name, std::string_view 
                              : Kind == Saved::Input ? gradient_from_input
                                                     : gradient_from_output,
                  .flops = per_input<Flops>,
-                 .samples = samples<Given, Where, Kind>});
+                 .samples = samples<Given, Where, Kind>,
+                 .onnx = onnx});
   ops.push_back({.name = grad,
                  .inputs = {Carrier, kMask ? Own : Carrier},
                  .outputs = {Carrier},
@@ -119,7 +121,8 @@ void add_unary(std::vector<OpDef>& ops, std::string_view name, std::string_view 
 
 Attributes none() { return {}; }
 
-/// To add one: its functor in kernels/math, a row here, its definition in tests/support.
+/// To add one: its functor in kernels/math, a row here, its definition in tests/support. The import
+/// follows from the row.
 void add_unary_ops(std::vector<OpDef>& ops) {
   using enum Saved;
   using enum Domain;
@@ -138,7 +141,7 @@ void add_unary_ops(std::vector<OpDef>& ops) {
   add_unary<Input, 5, kAlphaGamma>(ops, "Selu", "SeluGrad");
   add_unary<Input, 5, none, Wide>(ops, "Softplus", "SoftplusGrad");
   add_unary<Input, 8, none, Wide>(ops, "Gelu", "GeluGrad");
-  add_unary<Input, 10, none, Wide>(ops, "GeluTanh", "GeluTanhGrad");
+  add_unary<Input, 10, none, Wide>(ops, "GeluTanh", "GeluTanhGrad", false);
   add_unary<Input, 6, kAlpha, Wide>(ops, "Swish", "SwishGrad");
   add_unary<Input, 8, none, Wide>(ops, "Mish", "MishGrad");
   add_unary<Output, 1, none>(ops, "Exp", "ExpGrad");
@@ -162,7 +165,8 @@ std::vector<OpDef> elementwise_ops() {
        .infer = infer_unary,
        .gradient = gradient_by_itself,
        .flops = per_input<1>,
-       .samples = [] { return samples_of({}, Domain::Near, 1); }},
+       .samples = [] { return samples_of({}, Domain::Near, 1); },
+       .onnx = true},
       {.name = "Scale",
        .inputs = {Carrier},
        .outputs = {Carrier},

@@ -38,21 +38,13 @@ Types infer_max_pool_grad(const Attributes& attributes, TypeSpan inputs) {
   return {f32(x)};
 }
 
-void expect_undilated(const Attributes& attributes) {
-  for (const std::int64_t dilation : attributes.integers("dilations")) {
-    require(dilation == 1, ErrorKind::BadContent, "a dilated AveragePool is not supported");
-  }
-}
-
 Types infer_average_pool(const Attributes& attributes, TypeSpan inputs) {
   expect_count(inputs, 1, 1);
-  expect_undilated(attributes);
   return {f32(pooled(attributes, inputs[0].shape))};
 }
 
 Types infer_average_pool_grad(const Attributes& attributes, TypeSpan inputs) {
   expect_count(inputs, 1, 1);
-  expect_undilated(attributes);
   const Shape x = attributes.integers("input_shape");
   expect_shape("dy", inputs[0].shape, pooled(attributes, x));
   return {f32(x)};
@@ -125,16 +117,14 @@ std::vector<OpSample> pool_samples() {
       sample("windows_apart", {1, 2, 8, 8},
              {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{3, 3}}}),
       sample("wide", {2, 40, 8, 8}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}),
+      sample("dilated", {2, 2, 7, 6},
+             {{"kernel_shape", Ints{3, 2}}, {"dilations", Ints{2, 3}}, {"pads", Ints{1, 1, 2, 1}}}),
+      sample("line", {2, 3, 9},
+             {{"kernel_shape", Ints{3}}, {"strides", Ints{2}}, {"pads", Ints{1, 0}}}),
+      sample("volume", {1, 2, 4, 5, 3},
+             {{"kernel_shape", Ints{2, 3, 2}}, {"strides", Ints{2, 1, 1}},
+              {"pads", Ints{0, 1, 0, 1, 0, 1}}}),
   };
-}
-
-std::vector<OpSample> max_pool_samples() {
-  std::vector<OpSample> samples = pool_samples();
-  samples.push_back(
-      {"dilated",
-       {{"kernel_shape", Shape{3, 2}}, {"dilations", Shape{2, 3}}, {"pads", Shape{1, 1, 2, 1}}},
-       {f32({2, 2, 7, 6})}});
-  return samples;
 }
 
 std::vector<OpSample> average_pool_samples() {
@@ -173,14 +163,14 @@ std::vector<OpDef> pool_ops() {
        .infer = infer_max_pool,
        .gradient = max_pool_gradient,
        .flops = window_flops,
-       .samples = max_pool_samples,
+       .samples = pool_samples,
        .layout = LayoutRule::Image},
       {.name = "MaxPoolGrad",
        .inputs = {Carrier, Own},
        .outputs = {Carrier},
        .infer = infer_max_pool_grad,
        .flops = per_input<1>,
-       .samples = [] { return grad_samples(max_pool_samples(), true); },
+       .samples = [] { return grad_samples(pool_samples(), true); },
        .layout = LayoutRule::Image},
       {.name = "AveragePool",
        .inputs = {Carrier},

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/math/elementwise.h"
 #include "kernels/step_state.h"
 #include "tests/cpu/loop_case.h"
 #include "tests/support/tolerance.h"
@@ -26,13 +27,10 @@ const std::set<std::string> kOps = [] {
                             "Sub",      "Mul",         "Div",        "DivGradB",
                             "SumTo",    "BroadcastTo", "ReduceMean", "ReduceSum",
                             "BiasGrad", "Transpose",   "Dropout",    "DropoutGrad"};
-  for (const std::string name :
-       {"Relu", "Clip",       "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Elu",
-        "Selu", "Softplus",   "Gelu",      "GeluTanh",    "Swish",     "Mish",    "Exp",  "Log",
-        "Sqrt", "Reciprocal", "Abs",       "Erf",         "Sin",       "Cos"}) {
-    ops.insert(name);
-    ops.insert(name + "Grad");
-  }
+  UnaryOps::for_each([&]<class F>() {
+    ops.insert(F::kName);
+    if (F::kSaves != Saves::Nothing) ops.insert(std::string(F::kName) + "Grad");
+  });
   return ops;
 }();
 

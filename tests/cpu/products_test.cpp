@@ -1,4 +1,4 @@
-// Conv, ConvGradInput, ConvGradWeight and MatMul: every algorithm that is offered, in every tier
+// Conv, ConvGradInput, ConvGradWeight, ConvTranspose and MatMul: every algorithm that is offered, in every tier
 // and layout, against the FP64 definitions.
 #include <cmath>
 #include <random>
@@ -171,7 +171,7 @@ Window sliced() {
   return {"sliced", {13, 24, 48, 48}, {4, 24, 1, 2}, {1, 1}, {0, 1, 0, 0}, {1, 1}};
 }
 
-/// The three calls of a convolution; Conv with a bias where the batch has more than one sample.
+/// The calls of a convolution; with a bias where the batch has more than one sample.
 std::vector<Problem> problems_of(const Window& window) {
   Shape y{window.x[0], window.w[0]};
   const std::size_t spatial = window.x.size() - 2;
@@ -190,7 +190,8 @@ std::vector<Problem> problems_of(const Window& window) {
   const bool biased = window.x[0] > 1;
   return {{window.name, "Conv", attributes, window.x, window.w, y, {window.w[0]}, biased},
           {window.name, "ConvGradInput", of_input, y, window.w, window.x},
-          {window.name, "ConvGradWeight", of_weight, window.x, y, window.w}};
+          {window.name, "ConvGradWeight", of_weight, window.x, y, window.w},
+          {window.name, "ConvTranspose", attributes, y, window.w, window.x, {window.x[1]}, biased}};
 }
 
 /// The storage that each tier gives the operands of a call, and some mixtures.

@@ -303,30 +303,69 @@ TEST_F(Import, trains_batch_normalization_whose_statistics_come_from_constants) 
 }
 
 TEST_F(Import, expands_operators_through_their_bodies_where_it_knows_all_of_them) {
-  const Model hard = imported([](OnnxBuilder& b) { return b.node("act", "HardSwish", {"x"}); });
-  EXPECT_EQ(ops(hard), (std::map<std::string, int>{{"Mul", 2}, {"Add", 1}, {"Clip", 1}}));
-  const Model swish = imported([](OnnxBuilder& b) { return b.node("act", "Swish", {"x"}); }, 24);
-  EXPECT_EQ(ops(swish), (std::map<std::string, int>{{"Mul", 2}, {"Sigmoid", 1}}));
+  const Model model = imported(
+      [](OnnxBuilder& b) { return b.node("norm", "MeanVarianceNormalization", {"x"}); }, 17, {},
+      {2, 3, 4, 4});
+  EXPECT_EQ(ops(model).at("ReduceMean"), 2);
   // A body with an operator that is not there: the file's own name is reported.
-  const std::filesystem::path path = built([](OnnxBuilder& b) {
-    b.initializer("g", {3}, Floats(3, 1));
-    return b.node("norm", "LayerNormalization", {"x", "g"});
-  });
+  const std::filesystem::path path =
+      built([](OnnxBuilder& b) { return b.node("drawn", "Bernoulli", {"x"}); });
   const ModelSummary summary = summarize_model(path);
   ASSERT_EQ(summary.unsupported.size(), 1u);
-  EXPECT_EQ(summary.unsupported[0].op, "LayerNormalization");
+  EXPECT_EQ(summary.unsupported[0].op, "Bernoulli");
+}
+
+TEST_F(Import, takes_operators_that_are_onnxs_as_they_are) {
+  const Model model = imported([](OnnxBuilder& b) {
+    const std::string y = b.node("leaky", "LeakyRelu", {"x"}, {{"alpha", 0.125}});
+    return b.node("selu", "Selu", {b.node("elu", "Elu", {y})});
+  });
+  EXPECT_EQ(ops(model), (std::map<std::string, int>{{"Elu", 1}, {"LeakyRelu", 1}, {"Selu", 1}}));
+  EXPECT_EQ(node(model, "leaky").attributes.number("alpha", 0), 0.125);
+  EXPECT_EQ(node(model, "elu").attributes.number("alpha", 0), 1);
+  EXPECT_NEAR(node(model, "selu").attributes.number("gamma", 0), 1.0507010, 1e-6);
 }
 
 TEST_F(Import, makes_simple_operators_of_those_it_has) {
   const Model model = imported([](OnnxBuilder& b) {
     b.initializer("zero", {}, Floats{0});
     b.initializer("two", {}, Floats{2});
-    const std::string y = b.node("leaky", "LeakyRelu", {"x"}, {{"alpha", 0.1}});
-    return b.node("square", "Pow", {b.node("max", "Max", {"zero", y}), "two"});
+    return b.node("square", "Pow", {b.node("max", "Max", {"zero", "x"}), "two"});
   });
-  EXPECT_EQ(ops(model), (std::map<std::string, int>{
-                            {"Relu", 2}, {"Neg", 1}, {"Mul", 2}, {"Sub", 1}, {"Clip", 1}}));
+  EXPECT_EQ(ops(model), (std::map<std::string, int>{{"Mul", 1}, {"Clip", 1}}));
   EXPECT_EQ(node(model, "max").attributes.number("min", 1), 0);
+}
+
+TEST_F(Import, sizes_transposed_convolutions_by_any_of_their_attributes) {
+  const auto y = [&](const Attributes& attributes, const std::vector<OnnxDim>& x = {1, 3, 5, 4}) {
+    return output_shape(imported(
+        [&](OnnxBuilder& b) {
+          b.initializer("w", {3, 2, 3, 3}, Floats(54, 1));
+          return b.node("up", "ConvTranspose", {"x", "w"}, attributes);
+        },
+        17, {}, x));
+  };
+  const Ints two{2, 2};
+  EXPECT_EQ(y({}), (Shape{1, 2, 7, 6}));
+  EXPECT_EQ(y({{"strides", two}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 1}}}),
+            (Shape{1, 2, 10, 8}));
+  EXPECT_EQ(y({{"strides", two}, {"auto_pad", std::string("SAME_UPPER")}}), (Shape{1, 2, 10, 8}));
+  EXPECT_EQ(y({{"strides", two}, {"output_shape", Ints{12, 9}}}), (Shape{1, 2, 12, 9}));
+}
+
+TEST_F(Import, multiplies_vectors_as_rows_and_columns) {
+  const auto y = [&](Ints w_shape, const std::vector<OnnxDim>& x, std::size_t count) {
+    return output_shape(imported(
+        [&](OnnxBuilder& b) {
+          b.initializer("w", w_shape, Floats(count, 1));
+          return b.node("product", "MatMul", {"x", "w"});
+        },
+        17, {}, x));
+  };
+  EXPECT_EQ(y({4}, {4}, 4), (Shape{}));
+  EXPECT_EQ(y({4}, {2, 3, 4}, 4), (Shape{2, 3}));
+  EXPECT_EQ(y({2, 4, 5}, {4}, 40), (Shape{2, 5}));
+  EXPECT_EQ(y({5, 1, 4, 6}, {3, 2, 4}, 120), (Shape{5, 3, 2, 6}));
 }
 
 TEST_F(Import, converts_files_of_before_opset_6) {

@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "kernels/math/elementwise.h"
 #include "kernels/step_state.h"
 #include "tests/support/index.h"
 
@@ -15,10 +16,14 @@ using Random = std::mt19937_64;
 
 /// Operators whose gradient reads the output of forward.
 bool reads_forward_output(std::string_view op) {
-  static const std::set<std::string_view> kNames{"SigmoidGrad",    "TanhGrad", "SoftmaxGrad",
-                                                 "LogSoftmaxGrad", "ExpGrad",  "ReciprocalGrad",
-                                                 "SqrtGrad"};
-  return kNames.contains(op);
+  static const std::set<std::string> kNames = [] {
+    std::set<std::string> names{"SoftmaxGrad", "LogSoftmaxGrad"};
+    UnaryOps::for_each([&]<class F>() {
+      if (F::kSaves == Saves::Output) names.insert(std::string(F::kName) + "Grad");
+    });
+    return names;
+  }();
+  return kNames.contains(std::string(op));
 }
 
 /// Output `index` of another operator on these inputs.

@@ -88,6 +88,22 @@ std::vector<Numbers> grad_input(const Call& call) {
   return {dx};
 }
 
+/// Scatters what a convolution would gather.
+std::vector<Numbers> conv_transpose(const Call& call) {
+  const Shape& y_shape = call.call.outputs[0].shape;
+  Numbers y(count_of(y_shape), 0);
+  for_each_product(call, y_shape, call.shape(1), call.shape(0),
+                   [&](std::size_t from, std::size_t to, std::size_t weight) {
+                     y[to] += call.inputs[0][from] * call.inputs[1][weight];
+                   });
+  if (call.inputs.size() > 2) {
+    for_each_index(y_shape, [&](const Shape& index) {
+      y[position(y_shape, index)] += call.inputs[2][static_cast<std::size_t>(index[1])];
+    });
+  }
+  return {y};
+}
+
 std::vector<Numbers> grad_weight(const Call& call) {
   const Shape w = call.call.attributes.integers("weight_shape");
   Numbers dw(count_of(w), 0);
@@ -114,6 +130,7 @@ std::vector<Definition> conv_definitions() {
   return {{"Conv", conv},
           {"ConvGradInput", grad_input},
           {"ConvGradWeight", grad_weight},
+          {"ConvTranspose", conv_transpose},
           {"BiasGrad", bias_grad}};
 }
 
