@@ -20,7 +20,7 @@ enum class ErrorKind {
   CannotCreate,  // an output that cannot be created
   InputOutput,   // reading or writing failed half-way
   OutOfMemory,
-  Interrupted,   // stopped by the user, resumable
+  Interrupted,  // stopped by the user, resumable
 };
 
 /// what / at / why / try_ are the four lines that a user reads; only `what` is mandatory.

@@ -1,6 +1,6 @@
-// The contract between the graph's nodes and the code that computes them: what is asked (KernelCall),
-// which ways there are (KernelChoice), and the bound result (BoundKernel). A backend offers one
-// KernelTable. Used by kernels/cpu, runtime backends, profiles and lowering.
+// The contract between the graph's nodes and the code that computes them: what is asked
+// (KernelCall), which ways there are (KernelChoice), and the bound result (BoundKernel). A backend
+// offers one KernelTable. Used by kernels/cpu, runtime backends, profiles and lowering.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ std::string key_of(const KernelCall& call);
 
 /// One way to compute a call: stored in the plan and enough, with the call, to bind it again.
 struct KernelChoice {
-  std::string algorithm;            // "onednn.native", "onednn.decoded", "loop", ...
+  std::string algorithm;             // "onednn.native", "onednn.decoded", "loop", ...
   std::int64_t workspace_bytes = 0;  // scratch that lives only while the kernel runs
   bool deterministic = true;
   bool operator==(const KernelChoice&) const = default;

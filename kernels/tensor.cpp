@@ -10,7 +10,8 @@ std::int64_t elements_of(const Shape& shape) {
   std::int64_t product = 1;
   for (const std::int64_t dim : shape) {
     require(dim >= 0 && !__builtin_mul_overflow(product, dim, &product) && product < (1LL << 62),
-            ErrorKind::BadContent, "a tensor's shape is negative or too large: " + to_string(shape));
+            ErrorKind::BadContent,
+            "a tensor's shape is negative or too large: " + to_string(shape));
   }
   return product;
 }

@@ -40,8 +40,8 @@ DType dtype_of_output(const Graph& graph, const Node& node, std::size_t index,
   if (role == Role::Own || !is_float(value.type.form.dtype)) return value.type.form.dtype;
   if (role == Role::F32) return DType::F32;
   if (node.phase != Phase::Backward) return formats.carrier;
-  const bool of_parameter = value.gradient_of != kNone &&
-                            graph.value(value.gradient_of).kind == ValueKind::Parameter;
+  const bool of_parameter =
+      value.gradient_of != kNone && graph.value(value.gradient_of).kind == ValueKind::Parameter;
   return of_parameter ? DType::F32 : formats.gradient;
 }
 
@@ -94,8 +94,8 @@ KernelCall call_under(const Graph& graph, NodeId id, Precision precision,
   const Node& node = graph.node(id);
   KernelCall call{std::string(node.op->name), node.attributes, {}, {}};
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    call.inputs.push_back({graph.value(node.inputs[i]).type.shape,
-                           form_of_input(graph, id, i, precision, layouts)});
+    call.inputs.push_back(
+        {graph.value(node.inputs[i]).type.shape, form_of_input(graph, id, i, precision, layouts)});
   }
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     call.outputs.push_back({graph.value(node.outputs[i]).type.shape,

@@ -1,5 +1,6 @@
-// Reverse-mode differentiation on the graph: every gradient is built from ordinary nodes, so it runs
-// on every backend. Gradient rules (models/ops) use GradientBuilder; models/training.h drives it.
+// Reverse-mode differentiation on the graph: every gradient is built from ordinary nodes, so it
+// runs on every backend. Gradient rules (models/ops) use GradientBuilder; models/training.h drives
+// it.
 #pragma once
 
 #include <string>
@@ -38,7 +39,8 @@ class GradientBuilder {
   /// Output `index` of the node under differentiation, created where it did not exist.
   ValueId saved_output(std::size_t index);
 
-  /// Runs the rule of every forward node in reverse order, starting from the gradients added so far.
+  /// Runs the rule of every forward node in reverse order, starting from the gradients added so
+  /// far.
   void run();
 
  private:

@@ -53,7 +53,8 @@ NodeId Graph::add_node(std::string name, std::string_view op, std::vector<ValueI
 
 ValueId Graph::add_output(NodeId id, std::size_t index) {
   const std::vector<TensorType> types = inferred(*this, node(id));
-  require(index < types.size(), ErrorKind::Internal, "node '" + node(id).name + "' has no such output");
+  require(index < types.size(), ErrorKind::Internal,
+          "node '" + node(id).name + "' has no such output");
   while (node(id).outputs.size() <= index) {
     const std::size_t next = node(id).outputs.size();
     Value value;

@@ -30,7 +30,8 @@ class Lowering {
       event_ = static_cast<int>(i);
       if (events[i].node != kNone) {
         node(events[i].node);
-      } else if (needed_.contains(events[i].copy) && form_of_root(events[i].copy) == events[i].from) {
+      } else if (needed_.contains(events[i].copy) &&
+                 form_of_root(events[i].copy) == events[i].from) {
         cast(events[i].copy);
       }
     }
@@ -198,8 +199,8 @@ class Lowering {
   std::span<const Precision> precision_;
   const ChooseKernel& choose_;
   std::vector<Layout> layouts_;
-  std::vector<ValueId> written_;         // step-graph value -> lowered value as written
-  std::map<Copy, ValueId> needed_;       // copies in use -> lowered value, once made
+  std::vector<ValueId> written_;    // step-graph value -> lowered value as written
+  std::map<Copy, ValueId> needed_;  // copies in use -> lowered value, once made
   std::map<std::pair<ValueId, Shape>, ValueId> views_;
   int event_ = kNone;
   Lowered lowered_;
@@ -207,7 +208,8 @@ class Lowering {
 
 }  // namespace
 
-Lowered lower(const Graph& graph, std::span<const Precision> precision, const ChooseKernel& choose) {
+Lowered lower(const Graph& graph, std::span<const Precision> precision,
+              const ChooseKernel& choose) {
   require(precision.size() == graph.layers.size(), ErrorKind::Internal,
           "lower() needs one precision for each layer");
   return Lowering(graph, precision, choose).run();

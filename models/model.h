@@ -26,8 +26,8 @@ struct Model {
   std::string sha256;  // of the file
   Graph graph;
   std::vector<RunningStatisticsOf> running_statistics;
-  std::string final_activation;     // "", "Softmax", "LogSoftmax" or "Sigmoid"
-  std::vector<std::string> notes;   // what the import changed or decided, one line each
+  std::string final_activation;    // "", "Softmax", "LogSoftmax" or "Sigmoid"
+  std::vector<std::string> notes;  // what the import changed or decided, one line each
   std::int64_t batch = 0;
   std::map<std::string, std::string> metadata;  // metadata_props of the file
 };

@@ -1,5 +1,5 @@
-// OpDef: everything that the project knows of one operator, beside its kernels. models/ops holds one
-// family a file; ops.cpp is the one explicit list.
+// OpDef: everything that the project knows of one operator, beside its kernels. models/ops holds
+// one family a file; ops.cpp is the one explicit list.
 #pragma once
 
 #include <cstdint>
@@ -61,12 +61,12 @@ struct OpDef {
   std::vector<OpSample> (*samples)() = nullptr;
 
   LayoutRule layout = LayoutRule::Follow;
-  int weight = -1;                  // input that stays RowMajor under LayoutRule::Image
-  bool compute = false;             // starts a layer
-  bool view = false;                // moves no data: its output shows its first input
-  bool loss = false;                // a layer of its own, always FP32
-  bool onnx = false;                // inputs and attributes are ONNX's: needs no row in models/onnx
-  std::vector<int> mutates = {};    // inputs that it changes in place
+  int weight = -1;                // input that stays RowMajor under LayoutRule::Image
+  bool compute = false;           // starts a layer
+  bool view = false;              // moves no data: its output shows its first input
+  bool loss = false;              // a layer of its own, always FP32
+  bool onnx = false;              // inputs and attributes are ONNX's: needs no row in models/onnx
+  std::vector<int> mutates = {};  // inputs that it changes in place
 };
 
 /// The definition, or null. Names are those of ONNX where ONNX has the operator.

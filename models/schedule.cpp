@@ -25,8 +25,8 @@ std::set<Form> written_forms(const Graph& graph, ValueId root, std::span<const L
   const Value& value = graph.value(root);
   if (value.producer == kNone) return {value.type.form};
   const Node& writer = graph.node(value.producer);
-  const auto index = static_cast<std::size_t>(
-      std::ranges::find(writer.outputs, root) - writer.outputs.begin());
+  const auto index =
+      static_cast<std::size_t>(std::ranges::find(writer.outputs, root) - writer.outputs.begin());
   std::set<Form> forms;
   for (const Precision precision : allowed_of(graph, value.producer)) {
     forms.insert(form_of_output(graph, value.producer, index, precision, layouts));

@@ -18,9 +18,12 @@ struct LossOps {
 
 LossOps ops_of(LossKind kind) {
   switch (kind) {
-    case LossKind::CrossEntropy: return {"SoftmaxCrossEntropy", 3};
-    case LossKind::MeanSquaredError: return {"MeanSquaredError", 1};
-    case LossKind::BinaryCrossEntropy: return {"SigmoidCrossEntropy", 3};
+    case LossKind::CrossEntropy:
+      return {"SoftmaxCrossEntropy", 3};
+    case LossKind::MeanSquaredError:
+      return {"MeanSquaredError", 1};
+    case LossKind::BinaryCrossEntropy:
+      return {"SigmoidCrossEntropy", 3};
   }
   return {};
 }
@@ -37,7 +40,8 @@ TensorType record_type(std::size_t bytes) {
   return {{static_cast<std::int64_t>(bytes)}, {DType::U8, Layout::RowMajor}};
 }
 
-/// What the loss compares: cross-entropies take logits, a squared error what the model really gives.
+/// What the loss compares: cross-entropies take logits, a squared error what the model really
+/// gives.
 ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
   const ValueId output = graph.outputs[0];
   if (kind != LossKind::MeanSquaredError || model.final_activation.empty()) return output;
@@ -46,7 +50,8 @@ ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
     const std::size_t rank = graph.value(output).type.shape.size();
     attributes.set("axis", static_cast<std::int64_t>(rank) - 1);
   }
-  const NodeId node = graph.add_node("final_activation", model.final_activation, {output}, attributes);
+  const NodeId node =
+      graph.add_node("final_activation", model.final_activation, {output}, attributes);
   const NodeId producer = graph.value(output).producer;
   if (producer != kNone) graph.node(node).layer = graph.node(producer).layer;
   return graph.node(node).outputs[0];
@@ -77,8 +82,7 @@ void add_loss(StepGraph& step, const Model& model, LossKind kind) {
   graph.inputs.push_back(step.step_inputs);
 
   const LossOps loss = ops_of(kind);
-  const NodeId node =
-      graph.add_node("loss", loss.op, {output, step.target}, {}, loss.outputs);
+  const NodeId node = graph.add_node("loss", loss.op, {output, step.target}, {}, loss.outputs);
   graph.layers.push_back({"loss", std::string(loss.op), {Precision::FP32}});
   graph.node(node).layer = static_cast<LayerId>(graph.layers.size()) - 1;
   const std::vector<ValueId>& outputs = graph.node(node).outputs;
@@ -89,7 +93,8 @@ void add_loss(StepGraph& step, const Model& model, LossKind kind) {
 }
 
 /// The trained values, with their gradients in the order in which backward writes them.
-std::vector<std::pair<ValueId, ValueId>> trained(const Graph& graph, const GradientBuilder& builder) {
+std::vector<std::pair<ValueId, ValueId>> trained(const Graph& graph,
+                                                 const GradientBuilder& builder) {
   std::vector<std::pair<ValueId, ValueId>> pairs;
   for (std::size_t i = 0; i < graph.values.size(); ++i) {
     const auto id = static_cast<ValueId>(i);
@@ -98,9 +103,8 @@ std::vector<std::pair<ValueId, ValueId>> trained(const Graph& graph, const Gradi
       pairs.emplace_back(id, gradient);
     }
   }
-  std::ranges::stable_sort(pairs, {}, [&](const auto& pair) {
-    return graph.value(graph.root(pair.second)).producer;
-  });
+  std::ranges::stable_sort(
+      pairs, {}, [&](const auto& pair) { return graph.value(graph.root(pair.second)).producer; });
   return pairs;
 }
 
@@ -167,14 +171,13 @@ void add_running_statistics(Graph& graph, const Model& model, ValueId state, boo
     const ValueId mean = graph.add_output(running.node, 1);
     const ValueId variance = graph.add_output(running.node, 2);
     const Node& node = graph.node(running.node);
-    const std::int64_t count = graph.value(node.inputs[0]).type.elements() /
-                               graph.value(mean).type.elements();
-    add_update_node(graph, node.name + ".running", "RunningStatistics",
-                    {running.mean, running.variance, mean, variance, state},
-                    {{"momentum", running.momentum},
-                     {"count", count},
-                     {"unbiased", std::int64_t{unbiased}}},
-                    node.layer);
+    const std::int64_t count =
+        graph.value(node.inputs[0]).type.elements() / graph.value(mean).type.elements();
+    add_update_node(
+        graph, node.name + ".running", "RunningStatistics",
+        {running.mean, running.variance, mean, variance, state},
+        {{"momentum", running.momentum}, {"count", count}, {"unbiased", std::int64_t{unbiased}}},
+        node.layer);
   }
 }
 

@@ -30,8 +30,8 @@ struct ScalerOptions {
   bool dynamic = true;
   double initial = 65536;
   double growth_interval = 2000;
-  double floor = 0;        // 0: none
-  double cap = 0;          // 0: none
+  double floor = 0;  // 0: none
+  double cap = 0;    // 0: none
   std::int64_t hysteresis = 1;
 };
 
@@ -47,16 +47,16 @@ struct TrainingOptions {
 /// A training or evaluation graph with the values that the host writes and reads.
 struct StepGraph {
   Graph graph;
-  std::vector<ValueId> data;     // the model's inputs
+  std::vector<ValueId> data;  // the model's inputs
   ValueId target = kNone;
-  ValueId step_inputs = kNone;   // StepInputs
-  ValueId step_state = kNone;    // StepState; kNone in evaluation
-  ValueId loss = kNone;          // F32 scalar, unscaled
-  ValueId correct = kNone;       // F32 scalar: hits among valid targets, kNone for MSE
-  ValueId count = kNone;         // F32 scalar: valid targets
+  ValueId step_inputs = kNone;       // StepInputs
+  ValueId step_state = kNone;        // StepState; kNone in evaluation
+  ValueId loss = kNone;              // F32 scalar, unscaled
+  ValueId correct = kNone;           // F32 scalar: hits among valid targets, kNone for MSE
+  ValueId count = kNone;             // F32 scalar: valid targets
   std::vector<ValueId> gradient_of;  // by ValueId of the forward part: its gradient, or kNone
-  std::vector<ValueId> trained;    // parameters, in the order in which backward reaches them
-  std::vector<ValueId> gradients;  // theirs; StepState::first_bad is an index into both
+  std::vector<ValueId> trained;      // parameters, in the order in which backward reaches them
+  std::vector<ValueId> gradients;    // theirs; StepState::first_bad is an index into both
 };
 
 /// Throws BadContent where the loss does not fit the output, or nothing can be trained.

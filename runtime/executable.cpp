@@ -43,12 +43,11 @@ KernelChoice choose_kernel(const Backend& backend, const RecordedKernels& record
   }
   std::vector<KernelChoice> choices = backend.candidates(call);
   if (choices.empty()) {
-    throw Error(ErrorKind::Unavailable,
-                {.what = "no kernel for " + call.op + " on device '" +
-                         backend.identity().backend + "'",
-                 .at = key_of(call),
-                 .why = "the backend offers no algorithm for these types",
-                 .try_ = "--pin 'op:" + call.op + "=fp32'"});
+    throw Error(ErrorKind::Unavailable, {.what = "no kernel for " + call.op + " on device '" +
+                                                 backend.identity().backend + "'",
+                                         .at = key_of(call),
+                                         .why = "the backend offers no algorithm for these types",
+                                         .try_ = "--pin 'op:" + call.op + "=fp32'"});
   }
   return std::move(choices.front());
 }

@@ -24,8 +24,8 @@ Executable compile(const Graph& lowered, const MemoryPlan& memory, const Backend
 /// The view of a value in the arena; its scale included.
 TensorView view_of(const Graph& lowered, const MemoryPlan& memory, std::byte* arena, ValueId id);
 
-/// Picks kernels: the recorded choice of the call's key where there is one, else the backend's first
-/// candidate. Throws Unavailable where the backend has no kernel.
+/// Picks kernels: the recorded choice of the call's key where there is one, else the backend's
+/// first candidate. Throws Unavailable where the backend has no kernel.
 using RecordedKernels = std::map<std::string, KernelChoice>;
 KernelChoice choose_kernel(const Backend& backend, const RecordedKernels& recorded,
                            const KernelCall& call);

@@ -24,14 +24,21 @@ std::vector<float> in_storage_order(std::span<const std::byte> content, const Te
                                     float scale) {
   const auto elements = static_cast<std::size_t>(type.elements());
   switch (type.form.dtype) {
-    case DType::F32: return decoded<float>(content, elements, 1);
-    case DType::BF16: return decoded<BF16>(content, elements, 1);
-    case DType::F16: return decoded<F16>(content, elements, 1);
-    case DType::F8E4M3: return decoded<F8E4M3>(content, elements, scale);
-    case DType::F8E5M2: return decoded<F8E5M2>(content, elements, scale);
-    default: break;
+    case DType::F32:
+      return decoded<float>(content, elements, 1);
+    case DType::BF16:
+      return decoded<BF16>(content, elements, 1);
+    case DType::F16:
+      return decoded<F16>(content, elements, 1);
+    case DType::F8E4M3:
+      return decoded<F8E4M3>(content, elements, scale);
+    case DType::F8E5M2:
+      return decoded<F8E5M2>(content, elements, scale);
+    default:
+      break;
   }
-  throw Error(ErrorKind::Internal, "to_host() of a tensor of " + std::string(name_of(type.form.dtype)));
+  throw Error(ErrorKind::Internal,
+              "to_host() of a tensor of " + std::string(name_of(type.form.dtype)));
 }
 
 }  // namespace

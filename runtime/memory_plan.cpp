@@ -209,8 +209,8 @@ FixedOffsets persistent_offsets(const Graph& graph, const MemoryPlan& plan) {
 }
 
 PeakParts parts_at_peak(const Graph& graph, const MemoryPlan& plan, NodeId* event) {
-  const auto highest = static_cast<int>(std::ranges::max_element(plan.timeline) -
-                                        plan.timeline.begin());
+  const auto highest =
+      static_cast<int>(std::ranges::max_element(plan.timeline) - plan.timeline.begin());
   if (event != nullptr) *event = highest;
   PeakParts parts;
   for (std::size_t i = 0; i < graph.values.size(); ++i) {

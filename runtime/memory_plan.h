@@ -27,11 +27,11 @@ struct Placement {
 };
 
 struct MemoryPlan {
-  std::vector<Placement> values;      // by ValueId
-  std::vector<Placement> workspaces;  // by NodeId
-  std::int64_t persistent = 0;        // parameters, state and constants: [0, persistent)
-  std::int64_t peak = 0;              // bytes of the arena
-  std::int64_t live_peak = 0;         // greatest sum of live bytes: no arena can be smaller
+  std::vector<Placement> values;       // by ValueId
+  std::vector<Placement> workspaces;   // by NodeId
+  std::int64_t persistent = 0;         // parameters, state and constants: [0, persistent)
+  std::int64_t peak = 0;               // bytes of the arena
+  std::int64_t live_peak = 0;          // greatest sum of live bytes: no arena can be smaller
   std::vector<std::int64_t> timeline;  // live bytes by node
 };
 

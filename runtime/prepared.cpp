@@ -19,8 +19,7 @@ PreparedGraph prepare_evaluation(const Model& model, LossKind loss,
                                  const PreparedGraph& training) {
   PreparedGraph evaluation;
   evaluation.step = evaluation_graph(model, loss);
-  evaluation.lowered =
-      lower(evaluation.step.graph, with_loss(precision, evaluation.step), choose);
+  evaluation.lowered = lower(evaluation.step.graph, with_loss(precision, evaluation.step), choose);
   evaluation.memory = plan_memory(evaluation.lowered.graph,
                                   persistent_offsets(training.lowered.graph, training.memory),
                                   training.memory.persistent);

@@ -19,8 +19,7 @@ struct PreparedGraph {
 
   /// The lowered value of a step-graph value (its root's, as written); kNone stays kNone.
   ValueId lowered_value(ValueId id) const {
-    return id == kNone ? kNone
-                       : lowered.value_of[static_cast<std::size_t>(step.graph.root(id))];
+    return id == kNone ? kNone : lowered.value_of[static_cast<std::size_t>(step.graph.root(id))];
   }
 };
 

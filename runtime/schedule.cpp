@@ -13,7 +13,8 @@ float LearningRate::at(std::int64_t attempt) const {
   }
   const auto done = static_cast<double>(attempt - warmup);
   switch (kind) {
-    case ScheduleKind::Constant: return static_cast<float>(base);
+    case ScheduleKind::Constant:
+      return static_cast<float>(base);
     case ScheduleKind::Step:
       return static_cast<float>(
           base * std::pow(step_factor, std::floor(done / static_cast<double>(step_size))));

@@ -52,8 +52,8 @@ class Session {
   /// Names of all parameters and state values, in the graph's order.
   std::vector<std::string> persistent_names() const;
 
-  /// Content of any lowered training value, as it lies in the arena now: after a step meaningful for
-  /// values that are kept to the end.
+  /// Content of any lowered training value, as it lies in the arena now: after a step meaningful
+  /// for values that are kept to the end.
   Bytes read_value(ValueId lowered) const;
 
   /// Highest arena byte that was ever written, rounded up to the arena's alignment: the arena

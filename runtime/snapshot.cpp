@@ -54,24 +54,24 @@ Snapshot take_snapshot(const Session& session, std::int64_t next_attempt, std::u
 std::int64_t restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
                               const std::string& plan_json) {
   if (data.counter(kSeed) != seed) {
-    throw Error(ErrorKind::BadContent,
-                {.what = "the checkpoint was made with another seed",
-                 .at = {},
-                 .why = "checkpoint " + std::to_string(data.counter(kSeed)) + ", asked for " +
-                        std::to_string(seed),
-                 .try_ = "--seed " + std::to_string(data.counter(kSeed))});
+    throw Error(ErrorKind::BadContent, {.what = "the checkpoint was made with another seed",
+                                        .at = {},
+                                        .why = "checkpoint " + std::to_string(data.counter(kSeed)) +
+                                               ", asked for " + std::to_string(seed),
+                                        .try_ = "--seed " + std::to_string(data.counter(kSeed))});
   }
   const Graph& graph = session.prepared().training.lowered.graph;
   for (const Value& value : graph.values) {
     if (value.kind != ValueKind::Parameter && value.kind != ValueKind::State) continue;
     const CheckpointTensor& tensor = data.tensor(value.name);
     if (tensor.shape != value.type.shape || tensor.dtype != value.type.form.dtype) {
-      throw Error(ErrorKind::BadContent,
-                  {.what = "the checkpoint does not fit the model",
-                   .at = "'" + value.name + "'",
-                   .why = "checkpoint " + to_string(tensor.shape) + ", model " +
-                          to_string(value.type.shape),
-                   .try_ = "resume with the model and optimizer that the checkpoint was made with"});
+      throw Error(
+          ErrorKind::BadContent,
+          {.what = "the checkpoint does not fit the model",
+           .at = "'" + value.name + "'",
+           .why =
+               "checkpoint " + to_string(tensor.shape) + ", model " + to_string(value.type.shape),
+           .try_ = "resume with the model and optimizer that the checkpoint was made with"});
     }
     if (value.name == kStepState && data.plan_json != plan_json) {
       session.write(value.name, with_scaler_of(tensor.bytes, session.read(value.name)));

@@ -32,19 +32,19 @@ struct StepReport {
 /// Means over whole batches (and, for classification, the padded rest).
 struct EvaluationResult {
   double loss = 0;
-  double accuracy = 0;        // hits / valid targets; 0 for regression
+  double accuracy = 0;  // hits / valid targets; 0 for regression
   bool has_accuracy = false;
   std::int64_t samples = 0;
 };
 
 struct EpochReport {
-  std::int64_t epoch = 0;  // 0-based, finished
-  double training_loss = 0;  // mean over accepted steps
+  std::int64_t epoch = 0;       // 0-based, finished
+  double training_loss = 0;     // mean over accepted steps
   EvaluationResult evaluation;  // samples 0: nothing to evaluate on
 };
 
 struct TrainCallbacks {
-  std::function<bool(const StepReport&)> after_step;    // false: stop after this step
+  std::function<bool(const StepReport&)> after_step;  // false: stop after this step
   std::function<void(const EpochReport&)> after_epoch;
 };
 
@@ -60,8 +60,7 @@ struct TrainOutcome {
 };
 
 /// Attempts of a whole run.
-std::int64_t total_attempts(const TrainSettings& settings, const Dataset& data,
-                            std::int64_t batch);
+std::int64_t total_attempts(const TrainSettings& settings, const Dataset& data, std::int64_t batch);
 
 /// Trains from attempt `settings.start` on. `evaluate` may be null. Throws GoalNotMet after 20
 /// overflows in a row, naming the parameter whose gradient overflows first.

@@ -13,10 +13,10 @@ namespace {
 /// The choice with one layer changed.
 struct Swap {
   Precision precision = Precision::FP32;
-  double delta = 0;         // of the objective
-  double other_delta = 0;   // of the other of (sensitivity, ms)
-  std::int64_t over = 0;    // bytes above the budget; 0: it fits
-  bool feasible = false;    // within every limit
+  double delta = 0;        // of the objective
+  double other_delta = 0;  // of the other of (sensitivity, ms)
+  std::int64_t over = 0;   // bytes above the budget; 0: it fits
+  bool feasible = false;   // within every limit
 };
 
 std::vector<Swap> swaps_of(const BuiltProblem& built, const Problem& problem,

@@ -1,5 +1,5 @@
-// Why: a reason for each layer's choice, and what the next-better option would have cost. Computed by
-// swapping one layer at a time in the problem, never guessed. Used by the planner.
+// Why: a reason for each layer's choice, and what the next-better option would have cost. Computed
+// by swapping one layer at a time in the problem, never guessed. Used by the planner.
 #pragma once
 
 #include <vector>

@@ -29,8 +29,7 @@ void fall_back(const Problem& problem, const Confirmed& least, Confirmed& confir
   solution.status = SolveStatus::Feasible;
   solution.ms = evaluation.ms;
   solution.sensitivity = evaluation.sensitivity;
-  solution.objective =
-      problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
+  solution.objective = problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
   solution.bound = std::min(bound, solution.objective);
   solution.gap = solution.objective == 0
                      ? 0
@@ -45,9 +44,8 @@ Infeasible why_infeasible(const Profiled& profiled, const PlanRequest& request,
   const PreparedGraph prepared = prepare_graph(
       training_graph(profiled.model,
                      scaled_options(request.training, request.loss_scale, least.precision)),
-      least.precision, [&](const KernelCall& call) {
-        return choose_kernel(backend, profiled.speed.kernels, call);
-      });
+      least.precision,
+      [&](const KernelCall& call) { return choose_kernel(backend, profiled.speed.kernels, call); });
   NodeId event = kNone;
   const Graph& graph = prepared.lowered.graph;
   answer.parts = parts_at_peak(graph, prepared.memory, &event);
@@ -71,8 +69,7 @@ TrainingOptions scaled_options(TrainingOptions options, const std::string& loss_
   return options;
 }
 
-Problem limited_problem(const Profiled& profiled, const PlanRequest& request,
-                        std::int64_t budget) {
+Problem limited_problem(const Profiled& profiled, const PlanRequest& request, std::int64_t budget) {
   Problem problem = profiled.built.problem;
   problem.objective = request.objective;
   problem.limits.bytes = budget;

@@ -32,16 +32,16 @@ struct Budget {
 struct PlanRequest {
   Objective objective = Objective::Sensitivity;
   Budget budget;
-  std::optional<double> max_time_ratio;   // of the FP32 step
+  std::optional<double> max_time_ratio;  // of the FP32 step
   std::optional<double> max_sensitivity;
   Restrictions restrictions;
-  TrainingOptions training;               // `scaled` is decided by the plan
-  std::string loss_scale = "auto";        // as TrainingSettings::loss_scale
+  TrainingOptions training;         // `scaled` is decided by the plan
+  std::string loss_scale = "auto";  // as TrainingSettings::loss_scale
   double learning_rate = 1e-3;
   std::uint64_t seed = 0;
   std::string effort = "normal";
-  std::string cache_dir;                  // empty: no cache
-  int paired_steps = 16;                  // 0: no paired check
+  std::string cache_dir;  // empty: no cache
+  int paired_steps = 16;  // 0: no paired check
   SolveOptions solve;
 };
 
@@ -74,15 +74,14 @@ struct Infeasible {
 struct PlanAnswer {
   SolveStatus status = SolveStatus::Unknown;
   std::int64_t budget_bytes = 0;
-  Plan plan;                      // Optimal and Feasible
+  Plan plan;  // Optimal and Feasible
   std::vector<Precision> precision;
   std::optional<Infeasible> infeasible;
 };
 
 /// The profiled problem with the request's objective and limits, for a budget in bytes: what
 /// plan_within solves and --dump-problem writes.
-Problem limited_problem(const Profiled& profiled, const PlanRequest& request,
-                        std::int64_t budget);
+Problem limited_problem(const Profiled& profiled, const PlanRequest& request, std::int64_t budget);
 
 /// Solves for the request's budget and confirms by the memory plan.
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,

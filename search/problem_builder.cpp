@@ -122,7 +122,8 @@ class Builder {
       const auto id = static_cast<NodeId>(i);
       const int layer = problem_layer(id);
       for (std::size_t choice = 0; choice < built_.options[index(layer)].size(); ++choice) {
-        const KernelCall call = call_under(graph_, id, built_.options[index(layer)][choice], layouts_);
+        const KernelCall call =
+            call_under(graph_, id, built_.options[index(layer)][choice], layouts_);
         ProblemOption& target = option(layer, choice);
         target.ms += timing(call);
         const auto kernel = profile_.kernels.find(key_of(call));
@@ -173,8 +174,8 @@ class Builder {
     const Value& value = graph_.value(root);
     const int end = built_.problem.events - 1;
     if (persistent(root)) add_base(0, end, aligned(value.type.bytes()));
-    const bool output = std::ranges::any_of(
-        graph_.outputs, [&](ValueId id) { return graph_.root(id) == root; });
+    const bool output =
+        std::ranges::any_of(graph_.outputs, [&](ValueId id) { return graph_.root(id) == root; });
     if (output) {
       add_base(write_event(root), end, aligned(value.type.bytes()));
       return;

@@ -16,7 +16,8 @@ std::string hash_of(const std::string& text) {
 }
 
 std::string device_text(const DeviceIdentity& device) {
-  std::string text = fmt::format("{}|{}|{}|{}", kToolVersion, device.backend, device.name, device.threads);
+  std::string text =
+      fmt::format("{}|{}|{}|{}", kToolVersion, device.backend, device.name, device.threads);
   for (const std::string& library : device.libraries) text += '|' + library;
   return text;
 }
@@ -101,7 +102,8 @@ void ProfileCache::store_speed(const DeviceIdentity& device, const SpeedProfile&
 
 std::optional<SensitivityProfile> ProfileCache::sensitivity(const SensitivityKey& key) const {
   if (folder_.empty()) return std::nullopt;
-  const std::optional<Profile> found = stored(path_in(folder_, "sensitivity", sensitivity_text(key)));
+  const std::optional<Profile> found =
+      stored(path_in(folder_, "sensitivity", sensitivity_text(key)));
   if (!found || found->model.sha256 != key.model.sha256) return std::nullopt;
   SensitivityProfile profile;
   profile.steps = found->steps;

@@ -77,8 +77,7 @@ void describe_kernels(const Prepared& prepared, Plan& plan) {
     }
   }
   for (const auto& [key, choice] : kernels) {
-    plan.kernels.push_back(
-        {key, choice.algorithm, choice.workspace_bytes, choice.deterministic});
+    plan.kernels.push_back({key, choice.algorithm, choice.workspace_bytes, choice.deterministic});
   }
 }
 
@@ -126,18 +125,24 @@ double spread_of(const Profiled& profiled, const Graph& lowered) {
 
 std::string optimizer_name(OptimizerKind kind) {
   switch (kind) {
-    case OptimizerKind::Sgd: return "sgd";
-    case OptimizerKind::Adam: return "adam";
-    case OptimizerKind::AdamW: return "adamw";
+    case OptimizerKind::Sgd:
+      return "sgd";
+    case OptimizerKind::Adam:
+      return "adam";
+    case OptimizerKind::AdamW:
+      return "adamw";
   }
   return {};
 }
 
 std::string loss_name(LossKind kind) {
   switch (kind) {
-    case LossKind::CrossEntropy: return "cross-entropy";
-    case LossKind::MeanSquaredError: return "mse";
-    case LossKind::BinaryCrossEntropy: return "bce";
+    case LossKind::CrossEntropy:
+      return "cross-entropy";
+    case LossKind::MeanSquaredError:
+      return "mse";
+    case LossKind::BinaryCrossEntropy:
+      return "bce";
   }
   return {};
 }
@@ -154,10 +159,14 @@ TrainingSettings settings_of(const Model& model, const PlanRequest& request) {
   }
   const OptimizerOptions& optimizer = request.training.optimizer;
   settings.loss = loss_name(request.training.loss);
-  settings.optimizer = {optimizer_name(optimizer.kind), request.learning_rate,
-                        optimizer.momentum,             optimizer.dampening,
-                        optimizer.nesterov,             optimizer.weight_decay,
-                        optimizer.beta1,                optimizer.beta2,
+  settings.optimizer = {optimizer_name(optimizer.kind),
+                        request.learning_rate,
+                        optimizer.momentum,
+                        optimizer.dampening,
+                        optimizer.nesterov,
+                        optimizer.weight_decay,
+                        optimizer.beta1,
+                        optimizer.beta2,
                         optimizer.epsilon};
   settings.clip = request.training.clip;
   settings.loss_scale = request.loss_scale;
@@ -204,13 +213,12 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
   exclude_out_of_range(profiled);
 
   profiled.step = training_graph(profiled.model, request.training);
-  profiled.built = build_problem(profiled.step, profiled.speed,
-                                 [&](LayerId layer, Precision precision) {
-                                   return profiled.sensitivity.score(layer, precision);
-                                 });
+  profiled.built =
+      build_problem(profiled.step, profiled.speed, [&](LayerId layer, Precision precision) {
+        return profiled.sensitivity.score(layer, precision);
+      });
   const std::vector<Precision> full(profiled.model.graph.layers.size(), Precision::FP32);
-  const Prepared fp32 =
-      prepare(profiled.model, request.training, full, chooser(profiled, backend));
+  const Prepared fp32 = prepare(profiled.model, request.training, full, chooser(profiled, backend));
   profiled.fp32_peak_bytes = fp32.peak;
   profiled.fp32_step_ms = predicted_ms(fp32.training.lowered.graph, profiled.speed);
   return profiled;
@@ -218,10 +226,8 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
 
 Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const Backend& backend,
                    std::span<const Precision> precision) {
-  const TrainingOptions options =
-      scaled_options(request.training, request.loss_scale, precision);
-  const Prepared prepared =
-      prepare(profiled.model, options, precision, chooser(profiled, backend));
+  const TrainingOptions options = scaled_options(request.training, request.loss_scale, precision);
+  const Prepared prepared = prepare(profiled.model, options, precision, chooser(profiled, backend));
   const Graph& lowered = prepared.training.lowered.graph;
   Plan plan;
   plan.tool_version = kToolVersion;
@@ -236,7 +242,7 @@ Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const B
   plan.fp32_peak_bytes = profiled.fp32_peak_bytes;
   NodeId event = kNone;
   const PeakParts parts = parts_at_peak(lowered, prepared.training.memory, &event);
-  plan.peak_parts = {parts.parameters, parts.state,     parts.copies, parts.gradients,
+  plan.peak_parts = {parts.parameters,  parts.state,     parts.copies, parts.gradients,
                      parts.activations, parts.workspace, parts.inputs};
   plan.weight_state_bytes = parts.weight_state();
   plan.step_ms = predicted_ms(lowered, profiled.speed);
@@ -264,10 +270,10 @@ PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request,
                          const Dataset& data, const ProfileProgress& progress) {
   const std::vector<Precision> full(precision.size(), Precision::FP32);
   const auto session_of = [&](std::span<const Precision> chosen) {
-    return Session(prepare(profiled.model,
-                           scaled_options(request.training, request.loss_scale, chosen), chosen,
-                           chooser(profiled, backend)),
-                   backend);
+    return Session(
+        prepare(profiled.model, scaled_options(request.training, request.loss_scale, chosen),
+                chosen, chooser(profiled, backend)),
+        backend);
   };
   Session low = session_of(precision);
   Session reference = session_of(full);

@@ -28,8 +28,8 @@ Graph graph_of(const Graph& graph, const LayerCut& cut) {
   }
   for (const Node& from : graph.nodes) {
     if (from.phase != Phase::Forward) continue;
-    const bool known = std::ranges::all_of(
-        from.inputs, [&](ValueId input) { return mapped.contains(input); });
+    const bool known =
+        std::ranges::all_of(from.inputs, [&](ValueId input) { return mapped.contains(input); });
     if (!known || (from.layer != cut.layer && !from.op->view)) continue;
     Node node = from;
     const auto id = static_cast<NodeId>(part.nodes.size());
@@ -72,8 +72,8 @@ std::vector<LayerCut> cut_layers(const Graph& graph) {
   return cuts;
 }
 
-Replay::Replay(const Graph& graph, const LayerCut& cut, Precision precision,
-               const Backend& backend, const ChooseKernel& choose)
+Replay::Replay(const Graph& graph, const LayerCut& cut, Precision precision, const Backend& backend,
+               const ChooseKernel& choose)
     : backend_(backend) {
   const Graph part = graph_of(graph, cut);
   const Precision chosen[] = {precision};

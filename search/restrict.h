@@ -40,8 +40,9 @@ Exclusions restrict_layers(Model& model, const TrainingOptions& options,
 void exclude(Graph& graph, Exclusions& exclusions, LayerId layer, Precision precision,
              std::string reason);
 
-/// The policies of `--precision`: one precision for all layers that allow it, else the nearest wider
-/// one (FP8 -> BF16 -> FP32), and "amp": BF16 (`half` otherwise) for matrix products, FP32 elsewhere.
+/// The policies of `--precision`: one precision for all layers that allow it, else the nearest
+/// wider one (FP8 -> BF16 -> FP32), and "amp": BF16 (`half` otherwise) for matrix products, FP32
+/// elsewhere.
 std::vector<Precision> uniform_policy(const Graph& graph, Precision precision);
 std::vector<Precision> amp_policy(const Graph& graph, Precision half);
 

@@ -245,8 +245,8 @@ SensitivityProfile profile_sensitivity(const Model& model, const TrainingOptions
   std::int64_t attempt = 0;
   const auto step = [&](double learning_rate) {
     stage_batch(session, data, order.samples_of(attempt));
-    session.step({settings.seed, static_cast<std::uint64_t>(attempt),
-                  static_cast<float>(learning_rate)});
+    session.step(
+        {settings.seed, static_cast<std::uint64_t>(attempt), static_cast<float>(learning_rate)});
     ++attempt;
   };
   while (attempt < settings.warmup_steps) {

@@ -1,5 +1,5 @@
-// Sensitivity: what lowering one layer costs in training, as a score (search.md, section 2). Here its
-// output-error term: for each sample, how far the layer's own rounding moves the loss.
+// Sensitivity: what lowering one layer costs in training, as a score (search.md, section 2). Here
+// its output-error term: for each sample, how far the layer's own rounding moves the loss.
 #pragma once
 
 #include <cstdint>

@@ -126,8 +126,8 @@ class Profiler {
   /// Times every node of the model's step under one precision a layer.
   void time_plan(const Model& model, const TrainingOptions& options,
                  std::span<const Precision> precision) {
-    Prepared prepared = prepare(model, options, precision,
-                                [this](const KernelCall& call) { return choose(call); });
+    Prepared prepared =
+        prepare(model, options, precision, [this](const KernelCall& call) { return choose(call); });
     const Graph& graph = prepared.training.lowered.graph;
     if (all_known(graph)) return;
     Session session(std::move(prepared), backend_);
@@ -180,7 +180,8 @@ class Profiler {
       session.step_timed(inputs, ms);
       for (std::size_t step = 0; step < count; ++step) runs[step].push_back(ms[step]);
     }
-    // Nodes of equal key share one timing, their mean, so that a plan's sum stays what was measured.
+    // Nodes of equal key share one timing, their mean, so that a plan's sum stays what was
+    // measured.
     const Graph& graph = session.prepared().training.lowered.graph;
     std::map<std::string, std::vector<Timing>> found;
     for (std::size_t step = 0; step < count; ++step) {

@@ -11,8 +11,8 @@ namespace mpsearch {
 namespace {
 
 /// Times of one layer under one precision, from the timings of its nodes' calls.
-LayerProfile layer_profile(const Profiled& profiled, std::span<const Layout> layouts,
-                           LayerId id, Precision precision) {
+LayerProfile layer_profile(const Profiled& profiled, std::span<const Layout> layouts, LayerId id,
+                           Precision precision) {
   const Layer& layer = profiled.step.graph.layers[static_cast<std::size_t>(id)];
   LayerProfile entry;
   entry.name = layer.name;
@@ -76,9 +76,8 @@ Profile stored_profile(const Profiled& profiled, const PlanRequest& request,
   for (const auto& [key, choice] : profiled.speed.kernels) {
     const auto timing = profiled.speed.timings.find(key);
     if (timing == profiled.speed.timings.end()) continue;
-    profile.kernels.push_back({key, choice.algorithm, choice.workspace_bytes,
-                               choice.deterministic, timing->second.ms, timing->second.spread,
-                               timing->second.repeats});
+    profile.kernels.push_back({key, choice.algorithm, choice.workspace_bytes, choice.deterministic,
+                               timing->second.ms, timing->second.spread, timing->second.repeats});
   }
   for (const Event& event : schedule_of(profiled.step.graph, layouts)) {
     if (event.node != kNone) continue;

@@ -1,5 +1,6 @@
-// Conv, ConvGradInput, ConvGradWeight and ConvTranspose. One plan serves all: two operands, one result, of
-// which one is the weights and the others are batches of samples, worked on slice by slice.
+// Conv, ConvGradInput, ConvGradWeight and ConvTranspose. One plan serves all: two operands, one
+// result, of which one is the weights and the others are batches of samples, worked on slice by
+// slice.
 #include <algorithm>
 #include <numeric>
 

@@ -49,8 +49,8 @@ Desc activation(const Shape& shape, DType dtype, Layout layout) {
   return {shape, type_of(dtype), tags.at(spatial - 1)};
 }
 
-/// [M, C/g, kernel...], or [g, M/g, C/g, kernel...] for groups; of a deconvolution the library names
-/// the outputs (C) first.
+/// [M, C/g, kernel...], or [g, M/g, C/g, kernel...] for groups; of a deconvolution the library
+/// names the outputs (C) first.
 Desc weights_of(const Convolution& convolution, DType dtype, bool any) {
   constexpr std::array<Tag, 3> plain{Tag::oiw, Tag::oihw, Tag::oidhw};
   constexpr std::array<Tag, 3> grouped{Tag::goiw, Tag::goihw, Tag::goidhw};
@@ -191,10 +191,14 @@ Operation::Plan plan_transposed(const ConvolutionDescs& descs, bool bias) {
 Operation::Plan plan_of(const Convolution& asked) {
   const ConvolutionDescs descs = descs_of(asked);
   switch (asked.pass) {
-    case Pass::Forward: return plan_forward(descs, asked.bias);
-    case Pass::GradInput: return plan_grad_input(descs, asked);
-    case Pass::GradWeight: return plan_grad_weight(descs, asked);
-    default: return plan_transposed(descs, asked.bias);
+    case Pass::Forward:
+      return plan_forward(descs, asked.bias);
+    case Pass::GradInput:
+      return plan_grad_input(descs, asked);
+    case Pass::GradWeight:
+      return plan_grad_weight(descs, asked);
+    default:
+      return plan_transposed(descs, asked.bias);
   }
 }
 

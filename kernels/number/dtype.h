@@ -7,23 +7,41 @@
 namespace mpsearch {
 
 /// BIT packs eight elements a byte (masks). BOOL, I8 and F64 occur in folding and references only.
-enum class DType : std::uint8_t { F32, BF16, F16, F8E4M3, F8E5M2, I32, I64, U8, BIT, BOOL, I8, F64 };
+enum class DType : std::uint8_t {
+  F32,
+  BF16,
+  F16,
+  F8E4M3,
+  F8E5M2,
+  I32,
+  I64,
+  U8,
+  BIT,
+  BOOL,
+  I8,
+  F64
+};
 
 /// Storage of one element in bits.
 constexpr int bits_of(DType dtype) {
   switch (dtype) {
-    case DType::BIT: return 1;
+    case DType::BIT:
+      return 1;
     case DType::F8E4M3:
     case DType::F8E5M2:
     case DType::U8:
     case DType::BOOL:
-    case DType::I8: return 8;
+    case DType::I8:
+      return 8;
     case DType::BF16:
-    case DType::F16: return 16;
+    case DType::F16:
+      return 16;
     case DType::F32:
-    case DType::I32: return 32;
+    case DType::I32:
+      return 32;
     case DType::I64:
-    case DType::F64: return 64;
+    case DType::F64:
+      return 64;
   }
   return 0;
 }
@@ -42,18 +60,30 @@ constexpr bool is_float(DType dtype) {
 
 constexpr std::string_view name_of(DType dtype) {
   switch (dtype) {
-    case DType::F32: return "F32";
-    case DType::BF16: return "BF16";
-    case DType::F16: return "F16";
-    case DType::F8E4M3: return "F8E4M3";
-    case DType::F8E5M2: return "F8E5M2";
-    case DType::I32: return "I32";
-    case DType::I64: return "I64";
-    case DType::U8: return "U8";
-    case DType::BIT: return "BIT";
-    case DType::BOOL: return "BOOL";
-    case DType::I8: return "I8";
-    case DType::F64: return "F64";
+    case DType::F32:
+      return "F32";
+    case DType::BF16:
+      return "BF16";
+    case DType::F16:
+      return "F16";
+    case DType::F8E4M3:
+      return "F8E4M3";
+    case DType::F8E5M2:
+      return "F8E5M2";
+    case DType::I32:
+      return "I32";
+    case DType::I64:
+      return "I64";
+    case DType::U8:
+      return "U8";
+    case DType::BIT:
+      return "BIT";
+    case DType::BOOL:
+      return "BOOL";
+    case DType::I8:
+      return "I8";
+    case DType::F64:
+      return "F64";
   }
   return "?";
 }

@@ -56,7 +56,8 @@ const std::vector<OpRow>& op_rows() {
       rows.insert(rows.end(), family.begin(), family.end());
     }
     for (const OpDef& op : all_ops()) {
-      const bool listed = std::ranges::any_of(rows, [&](const OpRow& row) { return row.op == op.name; });
+      const bool listed =
+          std::ranges::any_of(rows, [&](const OpRow& row) { return row.op == op.name; });
       if (op.onnx && !listed) rows.push_back({op.name, first_opset(op.name), as_it_is});
     }
     return rows;

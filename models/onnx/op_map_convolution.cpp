@@ -91,9 +91,8 @@ Attributes transposed_attributes(const NodeCall& call, const Shape& x, const Sha
   require(strides.size() == rank && dilations.size() == rank && extra.size() == rank &&
               (wanted.empty() || wanted.size() == rank),
           ErrorKind::BadContent, "its attributes do not fit data of shape " + to_string(x));
-  Shape pads = mode == "NOTSET" && wanted.empty()
-                   ? pads_of(call, x, kernel, strides, dilations)
-                   : Shape(2 * rank, 0);
+  Shape pads = mode == "NOTSET" && wanted.empty() ? pads_of(call, x, kernel, strides, dilations)
+                                                  : Shape(2 * rank, 0);
   for (std::size_t i = 0; (same || !wanted.empty()) && i < rank; ++i) {
     const Int reach = (kernel[i] - 1) * dilations[i] + 1;
     const Int size = wanted.empty() ? x[i + 2] * strides[i] : wanted[i];

@@ -95,9 +95,9 @@ Types infer_conv_transpose(const Attributes& attributes, TypeSpan inputs) {
     const std::int64_t reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
     y.push_back(window.strides[i] * (x[i + 2] - 1) + reach + extra[i] - window.begin[i] -
                 window.end[i]);
-    require(y.back() >= 1, ErrorKind::BadContent,
-            "a transposed convolution whose padding leaves nothing of dimension " +
-                std::to_string(i));
+    require(
+        y.back() >= 1, ErrorKind::BadContent,
+        "a transposed convolution whose padding leaves nothing of dimension " + std::to_string(i));
   }
   return {f32(y)};
 }

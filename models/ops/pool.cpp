@@ -122,7 +122,8 @@ std::vector<OpSample> pool_samples() {
       sample("line", {2, 3, 9},
              {{"kernel_shape", Ints{3}}, {"strides", Ints{2}}, {"pads", Ints{1, 0}}}),
       sample("volume", {1, 2, 4, 5, 3},
-             {{"kernel_shape", Ints{2, 3, 2}}, {"strides", Ints{2, 1, 1}},
+             {{"kernel_shape", Ints{2, 3, 2}},
+              {"strides", Ints{2, 1, 1}},
               {"pads", Ints{0, 1, 0, 1, 0, 1}}}),
   };
 }

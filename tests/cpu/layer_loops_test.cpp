@@ -23,13 +23,30 @@ using test::large_case;
 using test::outputs_of;
 using test::tensor_of;
 
-const std::set<std::string> kOps{
-    "BatchNormalization", "BatchNormGrad", "BatchNormInference", "BatchNormInferenceGrad",
-    "RunningStatistics", "MaxPool", "MaxPoolGrad", "AveragePool", "AveragePoolGrad",
-    "GlobalAveragePool", "Softmax", "SoftmaxGrad", "LogSoftmax", "LogSoftmaxGrad",
-    "SoftmaxCrossEntropy", "SoftmaxCrossEntropyGrad", "MeanSquaredError", "MeanSquaredErrorGrad",
-    "SigmoidCrossEntropy", "SigmoidCrossEntropyGrad", "GradientStatistics", "StepControl", "Sgd",
-    "Adam"};
+const std::set<std::string> kOps{"BatchNormalization",
+                                 "BatchNormGrad",
+                                 "BatchNormInference",
+                                 "BatchNormInferenceGrad",
+                                 "RunningStatistics",
+                                 "MaxPool",
+                                 "MaxPoolGrad",
+                                 "AveragePool",
+                                 "AveragePoolGrad",
+                                 "GlobalAveragePool",
+                                 "Softmax",
+                                 "SoftmaxGrad",
+                                 "LogSoftmax",
+                                 "LogSoftmaxGrad",
+                                 "SoftmaxCrossEntropy",
+                                 "SoftmaxCrossEntropyGrad",
+                                 "MeanSquaredError",
+                                 "MeanSquaredErrorGrad",
+                                 "SigmoidCrossEntropy",
+                                 "SigmoidCrossEntropyGrad",
+                                 "GradientStatistics",
+                                 "StepControl",
+                                 "Sgd",
+                                 "Adam"};
 
 const std::vector<Precision> kTiers{Precision::FP32, Precision::BF16, Precision::FP16,
                                     Precision::FP8};
@@ -133,10 +150,9 @@ void expect_near(const Numbers& got, const Numbers& expected, DType dtype, const
   constexpr std::int64_t kOperations = 16;  // that make a term
   ASSERT_EQ(got.size(), expected.size());
   for (std::size_t k = 0; k < got.size(); ++k) {
-    const double limit =
-        is_float(dtype) ? reference::tolerance(expected[k], dtype, terms.magnitude,
-                                               kOperations * terms.count)
-                        : 0;
+    const double limit = is_float(dtype) ? reference::tolerance(expected[k], dtype, terms.magnitude,
+                                                                kOperations * terms.count)
+                                         : 0;
     ASSERT_LE(std::fabs(got[k] - expected[k]), limit)
         << "element " << k << ": " << got[k] << ", expected " << expected[k];
   }
@@ -241,9 +257,8 @@ TEST(LayerLoops, BatchNormsOfManyBlocksAgreeWithFp64) {
 
 TEST(LayerLoops, PoolsOfManyBlocksAgreeWithFp64) {
   const Shape x{3, 70, 29, 31};
-  const Attributes pool{{"kernel_shape", Shape{3, 3}},
-                        {"strides", Shape{2, 2}},
-                        {"pads", Shape{1, 1, 1, 1}}};
+  const Attributes pool{
+      {"kernel_shape", Shape{3, 3}}, {"strides", Shape{2, 2}}, {"pads", Shape{1, 1, 1, 1}}};
   Attributes grad = pool;
   grad.set("input_shape", x);
   const Shape y{3, 70, 15, 16};

@@ -68,8 +68,8 @@ inline std::vector<std::vector<std::byte>> bytes_of_level(const cpu::Level& leve
 
 /// A case of an operator at the given shapes; inputs beyond `own` are F32.
 inline reference::OpCase large_case(const std::string& op, Attributes attributes,
-                                    const std::vector<Shape>& shapes,
-                                    const std::vector<DType>& own, double low, double high = 2) {
+                                    const std::vector<Shape>& shapes, const std::vector<DType>& own,
+                                    double low, double high = 2) {
   OpSample sample{.name = "large", .attributes = std::move(attributes), .inputs = {}};
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     sample.inputs.push_back({shapes[i], {i < own.size() ? own[i] : DType::F32}});

@@ -1,5 +1,5 @@
-// Conv, ConvGradInput, ConvGradWeight, ConvTranspose and MatMul: every algorithm that is offered, in every tier
-// and layout, against the FP64 definitions.
+// Conv, ConvGradInput, ConvGradWeight, ConvTranspose and MatMul: every algorithm that is offered,
+// in every tier and layout, against the FP64 definitions.
 #include <cmath>
 #include <random>
 

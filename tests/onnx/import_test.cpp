@@ -303,9 +303,9 @@ TEST_F(Import, trains_batch_normalization_whose_statistics_come_from_constants) 
 }
 
 TEST_F(Import, expands_operators_through_their_bodies_where_it_knows_all_of_them) {
-  const Model model = imported(
-      [](OnnxBuilder& b) { return b.node("norm", "MeanVarianceNormalization", {"x"}); }, 17, {},
-      {2, 3, 4, 4});
+  const Model model =
+      imported([](OnnxBuilder& b) { return b.node("norm", "MeanVarianceNormalization", {"x"}); },
+               17, {}, {2, 3, 4, 4});
   EXPECT_EQ(ops(model).at("ReduceMean"), 2);
   // A body with an operator that is not there: the file's own name is reported.
   const std::filesystem::path path =

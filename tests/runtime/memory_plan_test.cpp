@@ -25,7 +25,8 @@ TEST_P(MemoryPlanIn, NoTwoBlocksThatLiveAtOnceOverlap) {
   std::vector<Placement> blocks;
   for (const std::vector<Placement>* list : {&plan.values, &plan.workspaces}) {
     for (const Placement& place : *list) {
-      if (place.offset >= 0 && place.bytes > 0 && place.last >= place.first) blocks.push_back(place);
+      if (place.offset >= 0 && place.bytes > 0 && place.last >= place.first)
+        blocks.push_back(place);
     }
   }
   ASSERT_GT(blocks.size(), 50U);
@@ -49,8 +50,7 @@ TEST_P(MemoryPlanIn, TheArenaIsHardlyHigherThanTheLiveBytes) {
 
 TEST_P(MemoryPlanIn, ThePartsOfThePeakAddUpToIt) {
   const Prepared prepared = prepared_net(GetParam());
-  const PeakParts parts =
-      parts_at_peak(prepared.training.lowered.graph, prepared.training.memory);
+  const PeakParts parts = parts_at_peak(prepared.training.lowered.graph, prepared.training.memory);
   EXPECT_EQ(parts.parameters + parts.state + parts.copies + parts.gradients + parts.activations +
                 parts.workspace + parts.inputs,
             prepared.training.memory.live_peak);

@@ -77,9 +77,10 @@ TEST(AtomicFile, AFullDiskSaysWhatIsNeeded) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
   const std::string error =
       error_of([] { write_file_atomically("/dev/full", "12345", "the plan"); }, "\n\n");
-  EXPECT_TRUE(error.starts_with("7: the plan cannot be saved\n"
-                                "  at: /dev/full\n"
-                                "  why: No space left on device: needs 5 bytes, "))
+  EXPECT_TRUE(
+      error.starts_with("7: the plan cannot be saved\n"
+                        "  at: /dev/full\n"
+                        "  why: No space left on device: needs 5 bytes, "))
       << error;
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
 }

@@ -54,8 +54,8 @@ class NetBuilder {
   }
 
   ValueId conv(const std::string& name, ValueId x, std::int64_t in, std::int64_t out) {
-    const ValueId w = parameter(name + ".w", {out, in, 3, 3},
-                                std::sqrt(6.0F / static_cast<float>(in * 9)));
+    const ValueId w =
+        parameter(name + ".w", {out, in, 3, 3}, std::sqrt(6.0F / static_cast<float>(in * 9)));
     return node(name, "Conv", {x, w},
                 {{"strides", Shape{1, 1}},
                  {"pads", Shape{1, 1, 1, 1}},
@@ -73,8 +73,7 @@ class NetBuilder {
   }
 
   ValueId linear(const std::string& name, ValueId x, std::int64_t in, std::int64_t out) {
-    const ValueId w =
-        parameter(name + ".w", {out, in}, std::sqrt(6.0F / static_cast<float>(in)));
+    const ValueId w = parameter(name + ".w", {out, in}, std::sqrt(6.0F / static_cast<float>(in)));
     const ValueId b = parameter(name + ".b", {out}, 0.1F);
     return node(name, "MatMul", {x, w, b}, {{"transB", std::int64_t{1}}});
   }
@@ -107,8 +106,9 @@ Model residual_net(std::int64_t batch) {
   y = net.node("relu2", "Relu", {net.norm("bn2", y, 8)});
   y = net.norm("bn3", net.conv("conv3", y, 8, 8), 8);
   x = net.node("relu3", "Relu", {net.node("add", "Add", {y, x})});
-  x = net.node("pool", "MaxPool", {x},
-               {{"kernel_shape", Shape{2, 2}}, {"strides", Shape{2, 2}}, {"pads", Shape{0, 0, 0, 0}}});
+  x = net.node(
+      "pool", "MaxPool", {x},
+      {{"kernel_shape", Shape{2, 2}}, {"strides", Shape{2, 2}}, {"pads", Shape{0, 0, 0, 0}}});
   x = net.node("flatten", "Reshape", {x}, {{"shape", Shape{batch, 128}}});
   x = net.node("relu4", "Relu", {net.linear("fc1", x, 128, 16)});
   return net.finish(net.linear("fc2", x, 16, 5), batch);

@@ -53,8 +53,8 @@ float* out_floats(const TensorView& view) { return reinterpret_cast<float*>(view
 
 /// y = (x - mean) scale + beta, with scale = gamma invstd.
 template <class T>
-void normalise(const Cut& cut, const T* x, const float* mean, const float* scale,
-               const float* beta, T* y) {
+void normalise(const Cut& cut, const T* x, const float* mean, const float* scale, const float* beta,
+               T* y) {
   const std::int64_t channels = cut.channels;
   if (cut.columns) {
     for_each_block(cut.rows, cut.rows_per_part(),
@@ -86,8 +86,8 @@ struct Forward {
   T* y;
   float* mean;
   float* variance;
-  float* scale;     // workspace: a channel
-  float* partial;   // workspace: mean and square of every part, [parts][2][channels]
+  float* scale;    // workspace: a channel
+  float* partial;  // workspace: mean and square of every part, [parts][2][channels]
   Cut cut;
   double epsilon;
 
@@ -120,10 +120,9 @@ struct Forward {
   void merge_channel(std::int64_t c) const {
     Moments all{0, 0, 0};
     for (std::int64_t part = 0; part < cut.parts(); ++part) {
-      const std::int64_t rows = cut.columns
-                                    ? std::min(cut.rows_per_part(),
-                                               cut.rows - part * cut.rows_per_part())
-                                    : cut.plane;
+      const std::int64_t rows =
+          cut.columns ? std::min(cut.rows_per_part(), cut.rows - part * cut.rows_per_part())
+                      : cut.plane;
       const float* means = partial + 2 * part * cut.channels;
       all = merge(all, {static_cast<double>(rows), means[c], means[cut.channels + c]});
     }
@@ -228,27 +227,25 @@ struct Backward {
   void write_dx(const X* x) const {
     const std::int64_t channels = cut.channels;
     if (cut.columns) {
-      for_each_block(cut.rows, cut.rows_per_part(),
-                     [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-                       for (std::int64_t r = begin; r < end; ++r) {
-                         batch_norm_backward_row(Group(), channels, x + r * channels,
-                                                 dy + r * channels, row(0), row(1), row(2), row(3),
-                                                 row(4), dx + r * channels);
-                       }
-                     });
+      for_each_block(
+          cut.rows, cut.rows_per_part(), [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+            for (std::int64_t r = begin; r < end; ++r) {
+              batch_norm_backward_row(Group(), channels, x + r * channels, dy + r * channels,
+                                      row(0), row(1), row(2), row(3), row(4), dx + r * channels);
+            }
+          });
       return;
     }
-    for_each_block(cut.rows * channels, cut.planes_per_task(),
-                   [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t plane = begin; plane < end; ++plane) {
-                       const std::int64_t c = plane % channels;
-                       const BatchNormGradient gradient{row(0)[c], row(1)[c], row(2)[c], row(3)[c],
-                                                        row(4)[c]};
-                       batch_norm_backward_channel(Group(), cut.plane, x + plane * cut.plane,
-                                                   dy + plane * cut.plane, gradient,
-                                                   dx + plane * cut.plane);
-                     }
-                   });
+    for_each_block(
+        cut.rows * channels, cut.planes_per_task(),
+        [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+          for (std::int64_t plane = begin; plane < end; ++plane) {
+            const std::int64_t c = plane % channels;
+            const BatchNormGradient gradient{row(0)[c], row(1)[c], row(2)[c], row(3)[c], row(4)[c]};
+            batch_norm_backward_channel(Group(), cut.plane, x + plane * cut.plane,
+                                        dy + plane * cut.plane, gradient, dx + plane * cut.plane);
+          }
+        });
   }
 };
 
@@ -288,16 +285,19 @@ std::vector<KernelChoice> backward_candidates(const KernelCall& call) {
     return {};
   }
   const Cut cut = cut_of(dy);
-  return {{.algorithm = "loop",
-           .workspace_bytes = float_bytes((5 + 2 * cut.parts()) * cut.channels)}};
+  return {
+      {.algorithm = "loop", .workspace_bytes = float_bytes((5 + 2 * cut.parts()) * cut.channels)}};
 }
 
 template <class F>
 BoundKernel with_carrier(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::BF16: return f(BF16{});
-    case DType::F16: return f(F16{});
-    default: return f(float{});
+    case DType::BF16:
+      return f(BF16{});
+    case DType::F16:
+      return f(F16{});
+    default:
+      return f(float{});
   }
 }
 
@@ -310,8 +310,8 @@ BoundKernel bind_forward(const KernelCall& call, const KernelChoice&, const Kern
     auto* y = reinterpret_cast<T*>(views.outputs[0].data);
     if (call.op == "BatchNormInference") {
       return bound(Inference<T>{x, floats(views.inputs[1]), floats(views.inputs[2]),
-                                floats(views.inputs[3]), floats(views.inputs[4]), y, workspace,
-                                cut, epsilon});
+                                floats(views.inputs[3]), floats(views.inputs[4]), y, workspace, cut,
+                                epsilon});
     }
     float* spare = workspace + cut.channels;
     const auto statistic = [&](std::size_t i) {
@@ -328,14 +328,12 @@ BoundKernel bind_backward(const KernelCall& call, const KernelChoice&, const Ker
   auto* workspace = reinterpret_cast<float*>(views.workspace);
   return with_carrier(call.inputs[0].form.dtype, [&]<class G>(G) {
     return with_storage(call.inputs[1].form.dtype, [&]<class X>(X) {
-      return bound(Backward<G, X>{reinterpret_cast<const G*>(views.inputs[0].data),
-                                  views.inputs[1], floats(views.inputs[2]),
-                                  floats(views.inputs[3]), floats(views.inputs[4]),
-                                  reinterpret_cast<G*>(views.outputs[0].data),
-                                  out_floats(views.outputs[1]), out_floats(views.outputs[2]),
-                                  workspace, workspace + 5 * cut.channels, cut,
-                                  call.attributes.number("epsilon", 1e-5),
-                                  call.op == "BatchNormInferenceGrad"});
+      return bound(Backward<G, X>{
+          reinterpret_cast<const G*>(views.inputs[0].data), views.inputs[1],
+          floats(views.inputs[2]), floats(views.inputs[3]), floats(views.inputs[4]),
+          reinterpret_cast<G*>(views.outputs[0].data), out_floats(views.outputs[1]),
+          out_floats(views.outputs[2]), workspace, workspace + 5 * cut.channels, cut,
+          call.attributes.number("epsilon", 1e-5), call.op == "BatchNormInferenceGrad"});
     });
   });
 }

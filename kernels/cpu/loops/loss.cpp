@@ -59,12 +59,12 @@ struct SoftmaxCrossEntropy {
   double* partial;  // loss, hits, valid rows of a block
 
   void operator()() const {
-    for_each_block(rows.rows, kRowBlock, [&](std::int64_t index, std::int64_t begin,
-                                             std::int64_t end) {
-      double sums[3] = {0, 0, 0};
-      for (std::int64_t row = begin; row < end; ++row) add(row, sums);
-      for (int i = 0; i < 3; ++i) partial[3 * index + i] = sums[i];
-    });
+    for_each_block(rows.rows, kRowBlock,
+                   [&](std::int64_t index, std::int64_t begin, std::int64_t end) {
+                     double sums[3] = {0, 0, 0};
+                     for (std::int64_t row = begin; row < end; ++row) add(row, sums);
+                     for (int i = 0; i < 3; ++i) partial[3 * index + i] = sums[i];
+                   });
     double sums[3] = {0, 0, 0};
     for (std::int64_t index = 0; index * kRowBlock < rows.rows; ++index) {
       for (int i = 0; i < 3; ++i) sums[i] += partial[3 * index + i];
@@ -147,15 +147,12 @@ struct ElementLoss {
   double* partial;  // loss and hits of a block
 
   void operator()() const {
-    for_each_block(elements, kBlock, [&](std::int64_t index, std::int64_t begin,
-                                         std::int64_t end) {
+    for_each_block(elements, kBlock, [&](std::int64_t index, std::int64_t begin, std::int64_t end) {
       const Group group;
-      partial[2 * index] =
-          element_loss<Loss>(group, end - begin, x + begin, target + begin);
+      partial[2 * index] = element_loss<Loss>(group, end - begin, x + begin, target + begin);
       partial[2 * index + 1] = group.template reduce<SumF64>(
-          end - begin,
-          [](float v, float t) { return (v > 0.0F) == (t > 0.5F) ? 1.0 : 0.0; }, x + begin,
-          target + begin);
+          end - begin, [](float v, float t) { return (v > 0.0F) == (t > 0.5F) ? 1.0 : 0.0; },
+          x + begin, target + begin);
     });
     double sum = 0;
     double hits = 0;

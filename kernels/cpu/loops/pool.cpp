@@ -1,6 +1,6 @@
-// Pooling of any rank and either layout. A tensor is [planes, positions, channels]: ChannelsLast has
-// N planes of C channels, RowMajor N * C planes of one. Which positions a window covers is listed
-// once, when the call is bound.
+// Pooling of any rank and either layout. A tensor is [planes, positions, channels]: ChannelsLast
+// has N planes of C channels, RowMajor N * C planes of one. Which positions a window covers is
+// listed once, when the call is bound.
 #include <algorithm>
 
 #include "kernels/cpu/loops/families.h"
@@ -115,7 +115,8 @@ Windows inverse_of(const Windows& windows, std::int64_t inputs) {
   for (std::size_t out = 0; out + 1 < windows.begin.size(); ++out) {
     for (auto i = static_cast<std::size_t>(windows.begin[out]);
          i < static_cast<std::size_t>(windows.begin[out + 1]); ++i) {
-      const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(windows.position[i])]++);
+      const auto at =
+          static_cast<std::size_t>(next[static_cast<std::size_t>(windows.position[i])]++);
       inverse.position[at] = static_cast<std::int64_t>(out);
       inverse.code[at] = windows.code[i];
       inverse.weight[at] = windows.weight[i];
@@ -134,7 +135,8 @@ struct Planes {
   /// Calls f(plane, position) for every position that is written, in parallel.
   template <class F>
   void for_each_position(const F& f) const {
-    const std::int64_t block = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, channels) / 4);
+    const std::int64_t block =
+        std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, channels) / 4);
     for_each_block(planes * to_positions, block,
                    [&](std::int64_t, std::int64_t begin, std::int64_t end) {
                      for (std::int64_t at = begin; at < end; ++at) {
@@ -267,7 +269,7 @@ std::vector<KernelChoice> candidates(const KernelCall& call) {
   const bool coded = call.op == "MaxPool" || call.op == "MaxPoolGrad";
   const Shape kernel = call.attributes.integers("kernel_shape");
   if (coded && elements_of(kernel) > kLargestWindow) return {};
-  const TensorType* index = call.op == "MaxPoolGrad"     ? &call.inputs.at(1)
+  const TensorType* index = call.op == "MaxPoolGrad"  ? &call.inputs.at(1)
                             : call.outputs.size() > 1 ? &call.outputs[1]
                                                       : nullptr;
   if (index != nullptr && (index->form.dtype != DType::U8 || index->form.layout != x.form.layout)) {
@@ -297,8 +299,8 @@ BoundKernel bind_as(const KernelCall& call, const KernelViews& views) {
     return bound(AveragePool<T>{data<T>(in), data<T>(out), planes,
                                 windows_of(geometry_of(call, from.shape, to.shape))});
   }
-  Windows windows = inverse_of(windows_of(geometry_of(call, to.shape, from.shape)),
-                               planes.to_positions);
+  Windows windows =
+      inverse_of(windows_of(geometry_of(call, to.shape, from.shape)), planes.to_positions);
   if (call.op == "MaxPoolGrad") {
     return bound(MaxPoolGrad<T>{data<T>(in), data<std::uint8_t>(views.inputs[1]), data<T>(out),
                                 planes, std::move(windows)});
@@ -308,9 +310,12 @@ BoundKernel bind_as(const KernelCall& call, const KernelViews& views) {
 
 BoundKernel bind(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
   switch (call.inputs[0].form.dtype) {
-    case DType::BF16: return bind_as<BF16>(call, views);
-    case DType::F16: return bind_as<F16>(call, views);
-    default: return bind_as<float>(call, views);
+    case DType::BF16:
+      return bind_as<BF16>(call, views);
+    case DType::F16:
+      return bind_as<F16>(call, views);
+    default:
+      return bind_as<float>(call, views);
   }
 }
 

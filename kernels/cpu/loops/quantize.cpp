@@ -56,8 +56,7 @@ struct Quantize {
     const std::int64_t x_bytes = bits_of(x.type.form.dtype) / 8;
     // q is not written yet: it holds the blocks' partial results, where there are several.
     std::uint32_t only[2] = {0, 0};
-    std::uint32_t* partial =
-        count <= kBlock ? only : reinterpret_cast<std::uint32_t*>(q.data);
+    std::uint32_t* partial = count <= kBlock ? only : reinterpret_cast<std::uint32_t*>(q.data);
     for_each_block(count, kBlock, [&](std::int64_t index, std::int64_t begin, std::int64_t end) {
       const Magnitudes found = scan(x.data + begin * x_bytes, end - begin);
       partial[2 * index] = found.finite;

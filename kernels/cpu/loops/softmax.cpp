@@ -27,9 +27,7 @@ struct Axis {
     return std::max(cheap, (rows() + kTasks - 1) / kTasks);
   }
   std::int64_t tasks() const { return (rows() + rows_per_task() - 1) / rows_per_task(); }
-  std::int64_t offset(std::int64_t row) const {
-    return row / inner * length * inner + row % inner;
-  }
+  std::int64_t offset(std::int64_t row) const { return row / inner * length * inner + row % inner; }
 };
 
 Axis axis_of(const KernelCall& call) {
@@ -39,8 +37,9 @@ Axis axis_of(const KernelCall& call) {
   if (axis < 0) axis += rank;
   Axis split;
   for (std::int64_t dim = 0; dim < rank; ++dim) {
-    (dim < axis ? split.outer : dim == axis ? split.length : split.inner) *=
-        shape[static_cast<std::size_t>(dim)];
+    (dim < axis    ? split.outer
+     : dim == axis ? split.length
+                   : split.inner) *= shape[static_cast<std::size_t>(dim)];
   }
   return split;
 }
@@ -64,20 +63,20 @@ struct Forward {
   float* rows;  // one a task
 
   void operator()() const {
-    for_each_block(axis.rows(), axis.rows_per_task(), [&](std::int64_t task, std::int64_t begin,
-                                                          std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const std::int64_t at = axis.offset(row);
-        if (axis.inner == 1) {
-          one(x + at, y + at);
-          continue;
-        }
-        float* buffer = rows + task * axis.length;
-        gather(x + at, axis.length, axis.inner, buffer);
-        one(static_cast<const float*>(buffer), buffer);
-        scatter(buffer, axis.length, axis.inner, y + at);
-      }
-    });
+    for_each_block(axis.rows(), axis.rows_per_task(),
+                   [&](std::int64_t task, std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t row = begin; row < end; ++row) {
+                       const std::int64_t at = axis.offset(row);
+                       if (axis.inner == 1) {
+                         one(x + at, y + at);
+                         continue;
+                       }
+                       float* buffer = rows + task * axis.length;
+                       gather(x + at, axis.length, axis.inner, buffer);
+                       one(static_cast<const float*>(buffer), buffer);
+                       scatter(buffer, axis.length, axis.inner, y + at);
+                     }
+                   });
   }
 
   template <class X, class Y>
@@ -102,23 +101,23 @@ struct Backward {
   void operator()() const {
     const float scale = y.scale != nullptr ? *y.scale : 1.0F;
     const S* saved = reinterpret_cast<const S*>(y.data);
-    for_each_block(axis.rows(), axis.rows_per_task(), [&](std::int64_t task, std::int64_t begin,
-                                                          std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const std::int64_t at = axis.offset(row);
-        if (axis.inner == 1) {
-          one(dy + at, saved + at, dx + at, scale);
-          continue;
-        }
-        float* gradient = rows + 2 * task * axis.length;
-        float* output = gradient + axis.length;
-        gather(dy + at, axis.length, axis.inner, gradient);
-        gather(saved + at, axis.length, axis.inner, output);
-        one(static_cast<const float*>(gradient), static_cast<const float*>(output), gradient,
-            scale);
-        scatter(gradient, axis.length, axis.inner, dx + at);
-      }
-    });
+    for_each_block(axis.rows(), axis.rows_per_task(),
+                   [&](std::int64_t task, std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t row = begin; row < end; ++row) {
+                       const std::int64_t at = axis.offset(row);
+                       if (axis.inner == 1) {
+                         one(dy + at, saved + at, dx + at, scale);
+                         continue;
+                       }
+                       float* gradient = rows + 2 * task * axis.length;
+                       float* output = gradient + axis.length;
+                       gather(dy + at, axis.length, axis.inner, gradient);
+                       gather(saved + at, axis.length, axis.inner, output);
+                       one(static_cast<const float*>(gradient), static_cast<const float*>(output),
+                           gradient, scale);
+                       scatter(gradient, axis.length, axis.inner, dx + at);
+                     }
+                   });
   }
 
   template <class D, class Y, class X>
@@ -139,8 +138,8 @@ std::vector<KernelChoice> candidates(const KernelCall& call) {
     return {};
   }
   const bool backward = call.inputs.size() > 1;
-  if (backward && (!has_storage(call.inputs[1].form.dtype) ||
-                   call.inputs[1].form.layout != Layout::RowMajor)) {
+  if (backward &&
+      (!has_storage(call.inputs[1].form.dtype) || call.inputs[1].form.layout != Layout::RowMajor)) {
     return {};
   }
   const Axis axis = axis_of(call);
@@ -164,9 +163,12 @@ BoundKernel bind_as(const KernelCall& call, const KernelViews& views) {
 
 BoundKernel bind(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
   switch (call.inputs[0].form.dtype) {
-    case DType::BF16: return bind_as<BF16>(call, views);
-    case DType::F16: return bind_as<F16>(call, views);
-    default: return bind_as<float>(call, views);
+    case DType::BF16:
+      return bind_as<BF16>(call, views);
+    case DType::F16:
+      return bind_as<F16>(call, views);
+    default:
+      return bind_as<float>(call, views);
   }
 }
 

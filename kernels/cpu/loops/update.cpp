@@ -163,8 +163,8 @@ struct SgdStep {
       const std::int64_t n = end - begin;
       if (buffer == nullptr) {
         group.map(
-            n, [=](float v, float g) { return now.step(v, g * factor); }, Out{w + begin},
-            w + begin, gradient + begin);
+            n, [=](float v, float g) { return now.step(v, g * factor); }, Out{w + begin}, w + begin,
+            gradient + begin);
       } else {
         group.map(
             n, [=](float v, float g, float b) { return now.step(v, g * factor, b); },
@@ -275,12 +275,12 @@ std::vector<KernelChoice> running_candidates(const KernelCall& call) {
 }
 
 BoundKernel bind_running(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
-  return bound(RunningStatistics{
-      floats(views.inputs[0]), floats(views.inputs[1]), floats(views.inputs[2]),
-      floats(views.inputs[3]), &record<StepState>(views.inputs[4]), call.inputs[0].elements(),
-      static_cast<double>(call.attributes.integer("count", 1)),
-      static_cast<float>(1 - call.attributes.number("momentum", 0.9)),
-      call.attributes.integer("unbiased", 1) != 0});
+  return bound(RunningStatistics{floats(views.inputs[0]), floats(views.inputs[1]),
+                                 floats(views.inputs[2]), floats(views.inputs[3]),
+                                 &record<StepState>(views.inputs[4]), call.inputs[0].elements(),
+                                 static_cast<double>(call.attributes.integer("count", 1)),
+                                 static_cast<float>(1 - call.attributes.number("momentum", 0.9)),
+                                 call.attributes.integer("unbiased", 1) != 0});
 }
 
 constexpr KernelEntry kEntries[] = {
