@@ -9,9 +9,10 @@ namespace mpsearch {
 std::int64_t elements_of(const Shape& shape) {
   std::int64_t product = 1;
   for (const std::int64_t dim : shape) {
-    require(dim >= 0 && !__builtin_mul_overflow(product, dim, &product) && product < (1LL << 62),
-            ErrorKind::BadContent,
-            "a tensor's shape is negative or too large: " + to_string(shape));
+    if (dim >= 0 && !__builtin_mul_overflow(product, dim, &product) && product < (1LL << 62))
+      continue;
+    throw Error(ErrorKind::BadContent,
+                "a tensor's shape is negative or too large: " + to_string(shape));
   }
   return product;
 }

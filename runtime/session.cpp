@@ -1,7 +1,8 @@
 #include "runtime/session.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <iterator>
 
 #include "kernels/error.h"
 
@@ -28,16 +29,26 @@ Session::Session(Prepared prepared, const Backend& backend)
   for (std::size_t i = 0; i < graph.values.size(); ++i) {
     const Value& value = graph.values[i];
     if (!kept(value) && value.kind != ValueKind::Constant) continue;
-    const Bytes zeros(value.data ? 0 : bytes_of(value));
-    const Bytes& content = value.data ? *value.data : zeros;
-    require(content.size() == bytes_of(value), ErrorKind::Internal,
+    std::byte* const to = place(prepared_.training, static_cast<ValueId>(i));
+    if (!value.data) {
+      clear(to, value.type.bytes());
+      continue;
+    }
+    require(value.data->size() == bytes_of(value), ErrorKind::Internal,
             "'" + value.name + "' has initial content of another size");
-    backend_.copy_to_device(place(prepared_.training, static_cast<ValueId>(i)), content.data(),
-                            value.type.bytes());
+    backend_.copy_to_device(to, value.data->data(), value.type.bytes());
   }
   const StepGraph& step = prepared_.training.step;
   for (const ValueId id : step.data) inputs_.emplace_back(bytes_of(step.graph.value(id)));
   target_.resize(bytes_of(step.graph.value(step.target)));
+}
+
+void Session::clear(std::byte* device, std::int64_t bytes) {
+  static constexpr std::array<std::byte, 65536> kZeros{};
+  for (std::int64_t done = 0; done < bytes; done += std::ssize(kZeros)) {
+    backend_.copy_to_device(device + done, kZeros.data(),
+                            std::min<std::int64_t>(std::ssize(kZeros), bytes - done));
+  }
 }
 
 std::byte* Session::place(const PreparedGraph& graph, ValueId lowered) const {

@@ -62,6 +62,7 @@ class Session {
 
  private:
   std::byte* place(const PreparedGraph& graph, ValueId lowered) const;
+  void clear(std::byte* device, std::int64_t bytes);
   void stage(const PreparedGraph& graph);
   ValueId persistent(const std::string& name) const;
   BatchResult result_of(const PreparedGraph& graph) const;

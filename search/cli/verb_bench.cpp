@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -47,37 +49,42 @@ double median_of(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-/// Timestamps around each kernel, in steps of their own: they would disturb the wall times.
-void measure_layers(Session& session, const RunSetup& setup, std::int64_t first, Measured& out) {
-  constexpr int kSteps = 5;
-  const Graph& graph = session.prepared().training.lowered.graph;
-  const Executable& executable = session.training();
-  std::vector<std::vector<double>> ms(executable.nodes.size());
-  std::vector<double> sums;
-  for (int i = 0; i < kSteps; ++i) {
+/// Steps with timestamps around each kernel: other steps than those whose wall time counts, which
+/// the clock would disturb, but in turn with them, so that both see the same machine.
+class KernelTimes {
+ public:
+  explicit KernelTimes(const Session& session)
+      : graph_(session.prepared().training.lowered.graph),
+        executable_(session.training()),
+        ms_(executable_.nodes.size()) {}
+
+  void measure(Session& session, const StepInputs& inputs) {
     std::vector<double> times;
-    session.step_timed({setup.settings.seed, static_cast<std::uint64_t>(first + i),
-                        static_cast<float>(setup.request.learning_rate)},
-                       times);
-    double sum = 0;
-    for (std::size_t k = 0; k < times.size(); ++k) {
-      ms[k].push_back(times[k]);
-      sum += times[k];
+    session.step_timed(inputs, times);
+    for (std::size_t k = 0; k < times.size(); ++k) ms_[k].push_back(times[k]);
+    sums_.push_back(std::accumulate(times.begin(), times.end(), 0.0));
+  }
+
+  void report(Measured& out) const {
+    out.kernels_ms = median_of(sums_);
+    out.layers.resize(graph_.layers.size());
+    for (std::size_t k = 0; k < executable_.nodes.size(); ++k) {
+      const Node& node = graph_.node(executable_.nodes[k]);
+      LayerTimes& times =
+          node.layer == kNone ? out.rest : out.layers[static_cast<std::size_t>(node.layer)];
+      double& part = node.phase == Phase::Forward    ? times.forward
+                     : node.phase == Phase::Backward ? times.backward
+                                                     : times.update;
+      part += median_of(ms_[k]);
     }
-    sums.push_back(sum);
   }
-  out.kernels_ms = median_of(sums);
-  out.layers.resize(graph.layers.size());
-  for (std::size_t k = 0; k < executable.nodes.size(); ++k) {
-    const Node& node = graph.node(executable.nodes[k]);
-    LayerTimes& times =
-        node.layer == kNone ? out.rest : out.layers[static_cast<std::size_t>(node.layer)];
-    double& part = node.phase == Phase::Forward    ? times.forward
-                   : node.phase == Phase::Backward ? times.backward
-                                                   : times.update;
-    part += median_of(ms[k]);
-  }
-}
+
+ private:
+  const Graph& graph_;
+  const Executable& executable_;
+  std::vector<std::vector<double>> ms_;
+  std::vector<double> sums_;
+};
 
 Measured measure(Session& session, const RunSetup& setup, std::int64_t steps, Console& console) {
   std::vector<std::int64_t> samples;
@@ -85,21 +92,27 @@ Measured measure(Session& session, const RunSetup& setup, std::int64_t steps, Co
     samples.push_back(i % setup.data().samples());
   stage_batch(session, setup.data(), samples);
   Measured out;
+  KernelTimes kernels(session);
   Progress progress(console, "bench", steps + kWarmUp);
-  for (std::int64_t attempt = 0; attempt < steps + kWarmUp && !stop_requested(); ++attempt) {
+  std::uint64_t attempt = 0;
+  const auto inputs = [&] {
+    return StepInputs{setup.settings.seed, attempt++,
+                      static_cast<float>(setup.request.learning_rate)};
+  };
+  for (std::int64_t i = 0; i < steps + kWarmUp && !stop_requested(); ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const StepState state = session.step({setup.settings.seed, static_cast<std::uint64_t>(attempt),
-                                          static_cast<float>(setup.request.learning_rate)});
+    const StepState state = session.step(inputs());
     const auto end = std::chrono::steady_clock::now();
-    if (attempt >= kWarmUp) {
+    if (i >= kWarmUp) {
       out.step_ms.push_back(std::chrono::duration<double, std::milli>(end - start).count());
       out.loss = state.loss;
+      kernels.measure(session, inputs());
     }
-    progress.update(attempt + 1);
+    progress.update(i + 1);
   }
   if (out.step_ms.empty()) throw Error(ErrorKind::Interrupted, "interrupted before the first step");
   std::sort(out.step_ms.begin(), out.step_ms.end());
-  measure_layers(session, setup, steps + kWarmUp, out);
+  kernels.report(out);
   return out;
 }
 
@@ -108,6 +121,7 @@ struct Bench {
   double predicted_ms = 0;
   std::int64_t predicted_peak = 0;
   std::int64_t measured_peak = 0;
+  PeakParts parts;
   double samples_per_s = 0;
 };
 
@@ -120,6 +134,13 @@ nlohmann::ordered_json json_of(const RunSetup& setup, const Choice& choice, cons
   out["samples_per_s"] = bench.samples_per_s;
   out["peak_bytes"] = bench.measured_peak;
   out["predicted_peak_bytes"] = bench.predicted_peak;
+  out["peak_parts"] = {{"parameters", bench.parts.parameters},
+                       {"state", bench.parts.state},
+                       {"copies", bench.parts.copies},
+                       {"gradients", bench.parts.gradients},
+                       {"activations", bench.parts.activations},
+                       {"workspace", bench.parts.workspace},
+                       {"inputs", bench.parts.inputs}};
   out["predicted_step_ms"] = bench.predicted_ms;
   out["kernels_ms"] = measured.kernels_ms;
   out["loss"] = measured.loss;
@@ -186,6 +207,7 @@ int run(const Invocation& invocation, Console& console) {
   Prepared prepared = prepare_choice(setup, choice);
   Bench bench;
   bench.predicted_peak = prepared.peak;
+  bench.parts = parts_at_peak(prepared.training.lowered.graph, prepared.training.memory);
   bench.predicted_ms = predicted_ms(prepared.training.lowered.graph,
                                     measured_speed(setup, setup.model, choice.precision, console));
   Session session(std::move(prepared), *setup.backend);

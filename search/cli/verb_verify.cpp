@@ -5,6 +5,7 @@
 
 #include "kernels/error.h"
 #include "models/op.h"
+#include "runtime/resident.h"
 #include "runtime/trainer.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
@@ -30,6 +31,7 @@ struct Verdict {
   std::int64_t prepared_peak = 0;  // of the arena that ran
   std::int64_t measured_peak = 0;
   std::int64_t budget = 0;
+  std::int64_t resident_growth = 0;  // of the process, from before the arena to after the run
 
   bool ok() const {
     return mismatches.empty() && prepared_peak == planned_peak && measured_peak <= budget &&
@@ -100,6 +102,7 @@ nlohmann::ordered_json json_of(const Verdict& verdict) {
   out["measured_peak_bytes"] = verdict.measured_peak;
   out["arena_bytes"] = verdict.prepared_peak;
   out["budget_bytes"] = verdict.budget;
+  out["resident_growth_bytes"] = verdict.resident_growth;
   out["mismatches"] = nlohmann::ordered_json::array();
   for (const Mismatch& mismatch : verdict.mismatches) {
     out["mismatches"].push_back({{"layer", mismatch.layer},
@@ -122,9 +125,10 @@ std::string text_of(const Verdict& verdict, std::size_t layers, int width) {
   const auto bytes = [](std::int64_t value) {
     return fmt::format("{} ({} bytes)", format_bytes(value), value);
   };
-  out += fmt::format("planned  {}\narena    {}\nmeasured {}\nbudget   {}\n",
+  out += fmt::format("planned  {}\narena    {}\nmeasured {}\nbudget   {}\nprocess  grew by {}\n",
                      bytes(verdict.planned_peak), bytes(verdict.prepared_peak),
-                     bytes(verdict.measured_peak), bytes(verdict.budget));
+                     bytes(verdict.measured_peak), bytes(verdict.budget),
+                     bytes(verdict.resident_growth));
   return out + (verdict.ok() ? "ok: the plan is feasible and obeyed\n" : "not ok\n");
 }
 
@@ -142,13 +146,16 @@ int run(const Invocation& invocation, Console& console) {
   Choice choice = choose(setup, invocation.options, console);
   // Exceeding the budget is a verdict here, not an error.
   choice.budget_bytes = 0;
+  const std::int64_t resident = resident_bytes();
   Session session(prepare_choice(setup, choice), *setup.backend);
   run_steps(session, setup, steps);
+  const std::int64_t resident_growth = resident_bytes() - resident;
   const Verdict verdict{.mismatches = mismatches(session, *setup.plan),
                         .planned_peak = setup.plan->peak_bytes,
                         .prepared_peak = session.prepared().peak,
                         .measured_peak = session.measured_peak(),
-                        .budget = setup.plan->budget_bytes};
+                        .budget = setup.plan->budget_bytes,
+                        .resident_growth = resident_growth};
   if (console.json()) {
     print_json(console, json_of(verdict));
   } else {

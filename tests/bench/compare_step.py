@@ -50,7 +50,9 @@ def fastest(build, shape, precision):
 def compare(options, name, folder):
     build, shape = pytorch_step.NETS[name]
     model = folder / f"{name}.onnx"
-    subprocess.run([options.mpsearch, "zoo", name, "-o", model], check=True, capture_output=True)
+    if not model.exists():
+        subprocess.run([options.mpsearch, "zoo", name, "-o", model], check=True,
+                       capture_output=True)
     mode, step = fastest(build, shape, options.precision)
     first = ours(options, model, shape[0], 3)
     steps = max(3, int(1e3 * options.seconds / first["step_ms"]))
