@@ -40,11 +40,9 @@ TensorType record_type(std::size_t bytes) {
   return {{static_cast<std::int64_t>(bytes)}, {DType::U8, Layout::RowMajor}};
 }
 
-/// What the loss compares: cross-entropies take logits, a squared error what the model really
-/// gives.
-ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
+/// The final activation, which import left out.
+ValueId activated_output(Graph& graph, const Model& model) {
   const ValueId output = graph.outputs[0];
-  if (kind != LossKind::MeanSquaredError || model.final_activation.empty()) return output;
   Attributes attributes;
   if (model.final_activation != "Sigmoid") {
     const std::size_t rank = graph.value(output).type.shape.size();
@@ -55,6 +53,28 @@ ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
   const NodeId producer = graph.value(output).producer;
   if (producer != kNone) graph.node(node).layer = graph.node(producer).layer;
   return graph.node(node).outputs[0];
+}
+
+/// What the loss compares: cross-entropies take logits, a squared error what the model really
+/// gives.
+ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
+  const bool logits = kind != LossKind::MeanSquaredError || model.final_activation.empty();
+  return logits ? graph.outputs[0] : activated_output(graph, model);
+}
+
+/// Running statistics instead of the batch's, and no dropout.
+void set_inference_mode(Graph& graph, const Model& model) {
+  for (const RunningStatisticsOf& running : model.running_statistics) {
+    Node& node = graph.node(running.node);
+    node.op = find_op("BatchNormInference");
+    node.inputs.push_back(running.mean);
+    node.inputs.push_back(running.variance);
+  }
+  for (Node& node : graph.nodes) {
+    if (node.op->name != "Dropout") continue;
+    node.op = find_op("Identity");
+    node.attributes = {};
+  }
 }
 
 /// Adds target, step inputs and the loss over the model's first output.
@@ -233,23 +253,20 @@ StepGraph training_graph(const Model& model, const TrainingOptions& options) {
   return step;
 }
 
+Graph inference_graph(const Model& model) {
+  Graph graph = model.graph;
+  set_inference_mode(graph, model);
+  if (!model.final_activation.empty()) graph.outputs[0] = activated_output(graph, model);
+  graph.verify();
+  return graph;
+}
+
 StepGraph evaluation_graph(const Model& model, LossKind loss) {
   StepGraph step;
   step.graph = model.graph;
-  Graph& graph = step.graph;
-  for (const RunningStatisticsOf& running : model.running_statistics) {
-    Node& node = graph.node(running.node);
-    node.op = find_op("BatchNormInference");
-    node.inputs.push_back(running.mean);
-    node.inputs.push_back(running.variance);
-  }
-  for (Node& node : graph.nodes) {
-    if (node.op->name != "Dropout") continue;
-    node.op = find_op("Identity");
-    node.attributes = {};
-  }
+  set_inference_mode(step.graph, model);
   add_loss(step, model, loss);
-  graph.verify();
+  step.graph.verify();
   return step;
 }
 

@@ -62,6 +62,10 @@ struct StepGraph {
 /// Throws BadContent where the loss does not fit the output, or nothing can be trained.
 StepGraph training_graph(const Model& model, const TrainingOptions& options);
 
+/// The forward part as it is used after training: running statistics, no dropout, the final
+/// activation in place.
+Graph inference_graph(const Model& model);
+
 /// Forward and loss with running statistics; the same value names, so that it can share the
 /// training graph's parameters.
 StepGraph evaluation_graph(const Model& model, LossKind loss);

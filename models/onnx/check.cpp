@@ -136,7 +136,11 @@ class SizeFinder {
     std::string names;
     for (const onnx::ValueInfoProto* input : inputs_) {
       names += (names.empty() ? "" : ", ") + input->name();
-      if (!input->type().has_tensor_type() || !input->type().tensor_type().has_shape()) {
+      if (!input->type().has_tensor_type()) {
+        bad_model(file_, "input '" + input->name() + "' is a sequence, a map or optional",
+                  "inputs are tensors", "export the model with tensors as inputs");
+      }
+      if (!input->type().tensor_type().has_shape()) {
         bad_model(file_, "input '" + input->name() + "' has no shape",
                   "training needs fixed shapes", "export the model with shapes");
       }

@@ -54,7 +54,10 @@ struct Divide {
 };
 struct Modulo {
   static Int apply(Int a, Int b) { return modulo(a, b); }
-  static double apply(double a, double b) { return std::fmod(a, b); }
+  static double apply(double a, double b) {
+    const double rest = std::fmod(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
 };
 struct Remainder {
   static Int apply(Int a, Int b) { return subtract(a, multiply(divide(a, b), b)); }
