@@ -9,6 +9,7 @@ Exit status 1 when a figure misses its bound. `pytorch` needs PyPI's torch in th
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -31,7 +32,8 @@ class Bench:
 
     def run(self, *arguments, check=True):
         command = [str(self.options.mpsearch), *map(str, arguments), "--quiet", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder,
+                              env=os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")})
         if check and done.returncode != 0:
             sys.exit(f"{' '.join(command)}\nexit {done.returncode}\n{done.stderr}")
         return json.loads(done.stdout) if done.stdout.startswith("{") else {}
