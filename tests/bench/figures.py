@@ -139,7 +139,7 @@ def accuracy(bench):
     recipe = ("--data", bench.options.data, "--batch", 64, "--optimizer", "adamw", "--lr", "3e-3",
               "--schedule", "cosine", "--epochs", 5)
     model = bench.model("lenet")
-    bench.run("plan", model, *recipe[:-2], "--budget", "80%", "-o", "plan80.json")
+    bench.run("plan", model, *recipe[:-4], "--budget", "80%", "-o", "plan80.json")
 
     def accuracies(*how):
         found = []
