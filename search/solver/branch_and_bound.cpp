@@ -13,8 +13,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kRootSteps = 300;
-constexpr int kNodeSteps = 15;
-constexpr std::size_t kLabels = 100;
+constexpr int kNodeSteps = 10;
+constexpr std::size_t kLabels = 200;
 
 }  // namespace
 
@@ -26,6 +26,7 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
       options_(options),
       patience_(patience),
       offsets_(graph_),
+      classes_(std::make_unique<UsageClasses>(graph_)),
       dual_(std::make_unique<Dual>(graph_, offsets_, task_, patience)) {
   for (const Step& step : graph_.steps) {
     for (const int signature : step.signature_of)
@@ -36,6 +37,7 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
   dearest_ = task_.peak ? task_.high_peak : dual_->pricing().dearest(task_.goal, root_view_);
   root_bound_ = dual_->evaluate({}, {}, root_view_);
   spread_ = dearest_ - root_bound_;
+  price_goal();
   if (!(spread_ > 0)) spread_ = std::max(1.0, std::fabs(dearest_));
 }
 
@@ -190,11 +192,18 @@ void BranchAndBound::shrink_graph() {
                 graph_.steps[k].to.size(), graph_.steps[k].to.begin());
   reduce(graph_, root_view_.allowed);
   offsets_ = Offsets(graph_);
+  classes_ = std::make_unique<UsageClasses>(graph_);
   dual_ = std::make_unique<Dual>(graph_, offsets_, task_, patience_);
   root_view_.to.clear();
   for (const Step& step : graph_.steps)
     root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
   row_bounds_.clear();
+  price_goal();
+}
+
+void BranchAndBound::price_goal() {
+  goal_ = std::make_unique<Pricing>(graph_, offsets_);
+  goal_->price(task_.goal, root_view_);
 }
 
 /// The cheapest ways to the end for each row of the node alone; strikes out what breaks one.
@@ -243,48 +252,33 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
   const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
                     static_cast<long>(graph_.steps.size());
   if (left > node.labels_from) return true;
-  for (int round = 0; round < 8; ++round) {
-    // Rows that the dual added since: labels must watch every row that has a multiplier.
-    for (const int row : node.state.rows) {
-      if (std::any_of(row_bounds_.begin(), row_bounds_.end(),
-                      [&](const RowBounds& known) { return known.row == row; }))
-        continue;
-      Functional alone;
-      task_.add_row(row, 1, alone);
-      row_bounds_.push_back({row, Pricing(graph_, offsets_)});
-      row_bounds_.back().pricing.price(alone, view_);
-    }
-    const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_->pricing(),
-                                            dual_->constant(node.state.rows, node.state.multiplier),
-                                            row_bounds_, stop(), kLabels, true);
-    if (!result.complete) {
-      node.labels_from = left * 19 / 20;
-      return true;
-    }
-    if (result.found.empty()) return false;
-    const Path& best = result.found.front();
-    meet(best);
-    if (!task_.peak && feasible(best)) return false;
-    int worst = -1;
-    double most = 0;
-    for (int e = 0; e < task_.events; ++e)
-      if (task_.slope(e, best) > most) {
-        most = task_.slope(e, best);
-        worst = e;
-      }
-    if (worst < 0) return true;
-    if (std::count(node.state.rows.begin(), node.state.rows.end(), worst) > 0) continue;
-    node.state.rows.push_back(worst);
-    node.state.multiplier.push_back(0);
-    node.state.radius.push_back(std::max(0.1 * std::fabs(node.bound), 1e-6 * spread_));
+  const LabelResult result = search_labels(node, view_, kLabels, true);
+  if (!result.complete) {
+    node.labels_from = left * 19 / 20;
+    return true;
   }
-  return true;
+  for (const Path& path : result.found) meet(path);
+  return false;
+}
+
+LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
+                                          std::size_t most, bool exact) const {
+  const LabelTask task{graph_,
+                       offsets_,
+                       *classes_,
+                       task_,
+                       view,
+                       *goal_,
+                       dual_->pricing(),
+                       node.state.rows,
+                       node.state.multiplier,
+                       dual_->constant(node.state.rows, node.state.multiplier),
+                       row_bounds_};
+  return label_search(task, stop(), most, exact);
 }
 
 void BranchAndBound::search_beams(const SearchNode& node, std::size_t most) {
-  const LabelResult result = label_search(graph_, offsets_, task_, view_, dual_->pricing(),
-                                          dual_->constant(node.state.rows, node.state.multiplier),
-                                          row_bounds_, stop(), most, false);
+  const LabelResult result = search_labels(node, view_, most, false);
   for (const Path& path : result.found) meet(path);
 }
 
@@ -303,9 +297,7 @@ void BranchAndBound::search_near_incumbent(const SearchNode& node) {
   for (std::size_t o = 0; o < near.allowed.size(); ++o)
     near.allowed[o] = static_cast<char>(near.allowed[o] & view_.allowed[o]);
   if (std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, near))) return;
-  const LabelResult result = label_search(graph_, offsets_, task_, near, dual_->pricing(),
-                                          dual_->constant(node.state.rows, node.state.multiplier),
-                                          row_bounds_, stop(), 2 * kLabels, false);
+  const LabelResult result = search_labels(node, near, 2 * kLabels, false);
   for (const Path& path : result.found) meet(path);
   dual_->evaluate(node.state.rows, node.state.multiplier, view_);
 }

@@ -42,6 +42,8 @@ class BranchAndBound {
   bool bound_rows(SearchNode& node);
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node);
+  LabelResult search_labels(const SearchNode& node, const View& view, std::size_t most,
+                            bool exact) const;
   void search_beams(const SearchNode& node, std::size_t most);
   void search_near_incumbent(const SearchNode& node);
   void strike_root();
@@ -55,6 +57,7 @@ class BranchAndBound {
   std::vector<double> burden(int step) const;
 
   void shrink_graph();
+  void price_goal();
 
   const Problem& problem_;
   FrontierGraph graph_;
@@ -62,6 +65,8 @@ class BranchAndBound {
   const SolveOptions& options_;
   const Patience& patience_;
   Offsets offsets_;
+  std::unique_ptr<UsageClasses> classes_;
+  std::unique_ptr<Pricing> goal_;  // priced by the goal alone
   std::unique_ptr<Dual> dual_;
   View root_view_;
   View view_;

@@ -156,6 +156,18 @@ void Dual::keep(DualState& state, Path path) const {
   state.paths.push_back(std::make_shared<const Path>(std::move(path)));
 }
 
+/// Widens the box where the master's solution lies on its border; false when nowhere.
+bool Dual::widen(DualState& state, const MasterSolution& next) {
+  bool any = false;
+  for (std::size_t r = 0; r < state.rows.size(); ++r) {
+    const double moved = next.multiplier[r] - state.multiplier[r];
+    if (std::fabs(moved) < state.radius[r] * (1 - 1e-9) || next.multiplier[r] <= 0) continue;
+    state.radius[r] *= 3;
+    any = true;
+  }
+  return any;
+}
+
 DualResult Dual::improve(DualState& state, const View& view, int steps, const Meet& meet) {
   double best = evaluate(state.rows, state.multiplier, view);
   if (std::isinf(best)) return {best, true};
@@ -167,30 +179,35 @@ DualResult Dual::improve(DualState& state, const View& view, int steps, const Me
   };
   const double first = best;
   double stop = take_path();
+  int poor_steps = 0;
   for (int step = 0; step < steps && best - rounding(state, best) < stop; ++step) {
     if (patience_.over()) break;
     MasterSolution next = master(state);
-    const double hope = next.theta - best;
     const double worth = std::min(stop - best, std::max(std::fabs(best), 1e-6 * (stop - best)));
     const double little = std::max(1e-4 * worth, 1e-11 * std::fabs(best));
-    if (hope <= std::max(little, 0.05 * (best - first))) {
+    // Little hope within the box says nothing of what lies outside.
+    for (int i = 0; i < 12 && next.theta - best <= little && widen(state, next); ++i)
+      next = master(state);
+    if (next.theta - best <= std::max(little, 0.05 * (best - first))) {
       const int row = violated_row(state);
-      if (row < 0 && hope <= little) break;
+      if (row < 0 && next.theta - best <= little) break;
       if (row >= 0) {
         add_row(state, row, view, meet);
         next = master(state);
       }
     }
+    const double hope = next.theta - best;
     const double bound = evaluate(state.rows, next.multiplier, view);
     stop = take_path();
     if (bound > best) {
-      for (std::size_t r = 0; r < state.rows.size(); ++r)
-        if (next.multiplier[r] >= (state.multiplier[r] + state.radius[r]) * (1 - 1e-9))
-          state.radius[r] *= 3;
+      if (bound > best + 0.5 * hope) widen(state, next);
       state.multiplier = next.multiplier;
       best = bound;
-    } else {
-      for (double& r : state.radius) r *= 0.5;
+      poor_steps = 0;
+    } else if (++poor_steps >= 3 || best - bound > 3 * hope) {
+      const double shrink = std::clamp((best - bound) / std::max(hope, 1e-300), 2.0, 4.0);
+      for (double& r : state.radius) r /= shrink;
+      poor_steps = 0;
     }
   }
   return {best, best - rounding(state, best) >= stop};

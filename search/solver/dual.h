@@ -96,6 +96,7 @@ class Dual {
 
  private:
   MasterSolution master(DualState& state) const;
+  static bool widen(DualState& state, const MasterSolution& next);
   int violated_row(const DualState& state) const;
   void add_row(DualState& state, int row, const View& view, const Meet& meet);
   void keep(DualState& state, Path path) const;

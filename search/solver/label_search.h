@@ -1,11 +1,12 @@
-// Partial choices ("labels") carried through the graph layer by layer, pruned by Lagrangian and by
-// per-row completion bounds and by dominance. With room for all labels an exact solver of what is
-// left in a node; with less, a beam that finds good choices.
+// Partial choices ("labels") carried through the graph layer by layer, pruned by Lagrangian bounds,
+// by completion bounds of single rows and by dominance. With room for all labels an exact solver of
+// what is left in a node; with less, a beam that finds good choices.
 #pragma once
 
 #include <vector>
 
 #include "search/solver/dual.h"
+#include "search/solver/usage_classes.h"
 
 namespace mpsearch::solver {
 
@@ -15,17 +16,28 @@ struct RowBounds {
   Pricing pricing;
 };
 
+/// What the labels run through. `priced` holds the prices at the multipliers of `rows`.
+struct LabelTask {
+  const FrontierGraph& graph;
+  const Offsets& offsets;
+  const UsageClasses& classes;
+  const Task& task;
+  const View& view;
+  const Pricing& goal;  // the prices of the goal alone
+  const Pricing& priced;
+  const std::vector<int>& rows;
+  const std::vector<double>& multiplier;
+  double constant = 0;                   // sum of multiplier x limit
+  const std::vector<RowBounds>& bounds;  // all rows that are not events must be among them
+};
+
 struct LabelResult {
   bool complete = false;    // nothing was dropped but what cannot be better
   std::vector<Path> found;  // by goal, the best first; a few at most
 };
 
-/// The best choices under the rows of `bounds` whose bound is below `stop` (other rows are not
-/// looked at: check the paths). `priced` holds the prices at multipliers whose sum of multiplier x
-/// limit is `constant`; keeps `most` labels a layer, or gives up at more when `exact`.
-LabelResult label_search(const FrontierGraph& graph, const Offsets& offsets, const Task& task,
-                         const View& view, const Pricing& priced, double constant,
-                         const std::vector<RowBounds>& bounds, double stop, std::size_t most,
-                         bool exact);
+/// The best choices within all limits whose bound is below `stop`. Keeps `most` labels a layer, or
+/// gives up at more when `exact`.
+LabelResult label_search(const LabelTask& task, double stop, std::size_t most, bool exact);
 
 }  // namespace mpsearch::solver

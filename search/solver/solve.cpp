@@ -27,8 +27,8 @@ constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 constexpr std::int64_t kCheapArcs = 20'000;
 
 /// Nodes that breaking the tie may take, whatever the first search took.
-constexpr std::int64_t kTieNodes = 200;
-constexpr std::int64_t kTieFactor = 1;
+constexpr std::int64_t kTieNodes = 20;
+constexpr std::int64_t kTieFactor = 0;
 
 /// Tells which engine answers, and keeps what it can use again.
 class Engines {

@@ -5,7 +5,11 @@
 // [--rewrites]
 //                     [--engine exact|cbc|auto] [--limit SECONDS] [--quiet] [--dump FILE] [--lp
 //                     FILE]
+#include <sys/time.h>
+
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +27,17 @@
 
 namespace {
 
+std::atomic<bool> time_is_up{false};
+
+/// Raises the flag after that much CPU time of this process.
+void limit_cpu(double seconds) {
+  time_is_up = false;
+  std::signal(SIGPROF, [](int) { time_is_up = true; });
+  const auto micros = static_cast<long>(seconds * 1e6);
+  const itimerval timer{{0, 0}, {micros / 1000000, micros % 1000000}};
+  setitimer(ITIMER_PROF, &timer, nullptr);
+}
+
 using mpsearch::bench::Family;
 
 struct Arguments {
@@ -35,7 +50,8 @@ struct Arguments {
   bool quiet = false;
   std::string dump;
   std::string lp;
-  mpsearch::SolveOptions options{.engine = mpsearch::Engine::Auto, .time_limit = 5};
+  mpsearch::SolveOptions options{.engine = mpsearch::Engine::Auto, .stop = &time_is_up};
+  double limit = 5;
 };
 
 struct Tally {
@@ -73,7 +89,7 @@ Arguments parse(int argc, char** argv) {
     } else if (word == "--lp") {
       out.lp = next();
     } else if (word == "--limit") {
-      out.options.time_limit = std::stod(next());
+      out.limit = std::stod(next());
     } else if (word == "--engine") {
       const std::string name = next();
       out.options.engine = name == "cbc"     ? mpsearch::Engine::Cbc
@@ -128,6 +144,7 @@ int main(int argc, char** argv) {
         if (!arguments.dump.empty())
           std::ofstream(arguments.dump) << mpsearch::write_problem(problem);
         if (!arguments.lp.empty()) std::ofstream(arguments.lp) << mpsearch::write_lp(problem);
+        limit_cpu(arguments.limit);
         const std::clock_t start = std::clock();
         const mpsearch::Solution solution = mpsearch::solve(problem, arguments.options);
         const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;

@@ -1,0 +1,54 @@
+// What a partial choice must remember of its usage over events. Events between which no layer to
+// come changes anything share one number, the greatest usage among them: a few numbers stand for
+// all events, exactly. Used by the label search.
+#pragma once
+
+#include <vector>
+
+#include "search/solver/frontier_graph.h"
+
+namespace mpsearch::solver {
+
+/// How one layer changes the classes: the value of a class after it is the greatest of its terms,
+/// value[from] + bytes[segment] + base.
+struct ClassTerm {
+  int from = 0;
+  int segment = 0;
+  double base = 0;
+};
+
+/// A layer's choice holds constant bytes within each of its segments of events.
+struct ClassStep {
+  int segments = 0;
+  std::vector<double> own;      // [option x segments + segment]
+  std::vector<double> cell;     // [cell x segments + segment]
+  std::vector<int> first_term;  // of each class after the layer, and one more
+  std::vector<ClassTerm> terms;
+};
+
+/// Consecutive events that share a class, up to the next run's first.
+struct ClassRun {
+  int first = 0;
+  int index = 0;       // of the class
+  bool based = false;  // the value includes the base of the event; else the base is to be added
+};
+
+/// The classes between two layers. The values of a class plus `least_ahead` (`most_ahead`) are the
+/// least (greatest) usage that the choices to come may lead to at the worst of its events.
+struct ClassBoundary {
+  int classes = 0;
+  std::vector<ClassRun> runs;
+  std::vector<double> least_ahead;
+  std::vector<double> most_ahead;
+  /// The run that holds the event.
+  const ClassRun& run_of(int event) const;
+};
+
+struct UsageClasses {
+  explicit UsageClasses(const FrontierGraph& graph);
+  std::vector<ClassStep> steps;
+  std::vector<ClassBoundary> boundaries;  // before each step, and after the last
+  std::vector<double> base;               // what every choice holds at each event
+};
+
+}  // namespace mpsearch::solver
