@@ -64,11 +64,13 @@ void set_bound(Solution& solution, double bound) {
 /// that pack badly in more combinations than can be cut off one by one.
 Confirmed solve_below(const Profiled& profiled, const Problem& problem, double bound,
                       const PlanRequest& request, const Backend& backend) {
+  SolveOptions options = request.solve;
+  options.certify = false;
   Problem tighter = problem;
   Confirmed confirmed;
   for (int step = 1; step <= kMostSteps; ++step) {
     tighter.limits.bytes = problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step;
-    confirmed.solution = solve(tighter, request.solve);
+    confirmed.solution = solve(tighter, options);
     if (confirmed.solution.choice.empty()) return confirmed;
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
@@ -88,11 +90,16 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
                           const PlanRequest& request, const Backend& backend) {
   SolveOptions options = request.solve;
   Confirmed confirmed;
+  std::optional<Certificate> certificate;  // of the whole problem, as is its bound
   bool cut = false;
   double bound = 0;
   for (int tries = 0; tries <= kMostCuts; ++tries) {
     confirmed.solution = solve(problem, options);
-    if (!cut) bound = confirmed.solution.bound;
+    if (!cut) {
+      bound = confirmed.solution.bound;
+      certificate = std::move(confirmed.solution.certificate);
+      options.certify = false;
+    }
     if (confirmed.solution.choice.empty()) {
       if (!cut) return confirmed;
       break;
@@ -101,6 +108,7 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
     if (confirmed.peak_bytes <= problem.limits.bytes) {
       if (cut) set_bound(confirmed.solution, bound);
+      confirmed.solution.certificate = std::move(certificate);
       return confirmed;
     }
     std::vector<Pick> picks = combination_at_peak(problem, confirmed.solution.choice);
@@ -108,7 +116,9 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
     options.forbidden.push_back(std::move(picks));
     cut = true;
   }
-  return solve_below(profiled, problem, bound, request, backend);
+  confirmed = solve_below(profiled, problem, bound, request, backend);
+  confirmed.solution.certificate = std::move(certificate);
+  return confirmed;
 }
 
 Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,

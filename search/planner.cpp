@@ -8,24 +8,20 @@
 #include "runtime/prepared.h"
 #include "search/confirm.h"
 #include "search/explain.h"
+#include "search/proof.h"
 #include "search/solver/check.h"
 
 namespace mpsearch {
 namespace {
-
-std::int64_t resolve(const Budget& budget, std::int64_t fp32_peak) {
-  if (budget.bytes > 0) return budget.bytes;
-  const double ratio = budget.ratio > 0 ? budget.ratio : 1.0;
-  return static_cast<std::int64_t>(std::floor(ratio * static_cast<double>(fp32_peak)));
-}
 
 /// The plan that needs least memory stands in where cutting off arenas found nothing.
 void fall_back(const Problem& problem, const Confirmed& least, Confirmed& confirmed) {
   const Evaluation evaluation = evaluate(problem, least.solution.choice);
   if (!violated_limit(problem, evaluation).empty()) return;
   const double bound = confirmed.solution.bound;
-  confirmed = least;
-  Solution& solution = confirmed.solution;
+  Confirmed fallen = least;
+  Solution& solution = fallen.solution;
+  solution.certificate = confirmed.solution.certificate;
   solution.status = SolveStatus::Feasible;
   solution.ms = evaluation.ms;
   solution.sensitivity = evaluation.sensitivity;
@@ -34,6 +30,7 @@ void fall_back(const Problem& problem, const Confirmed& least, Confirmed& confir
   solution.gap = solution.objective == 0
                      ? 0
                      : (solution.objective - solution.bound) / std::abs(solution.objective);
+  confirmed = fallen;
 }
 
 Infeasible why_infeasible(const Profiled& profiled, const PlanRequest& request,
@@ -69,6 +66,13 @@ TrainingOptions scaled_options(TrainingOptions options, const std::string& loss_
   return options;
 }
 
+std::int64_t budget_bytes(const Budget& budget, const Profiled& profiled) {
+  if (budget.bytes > 0) return budget.bytes;
+  const double ratio = budget.ratio > 0 ? budget.ratio : 1.0;
+  return static_cast<std::int64_t>(
+      std::floor(ratio * static_cast<double>(profiled.fp32_peak_bytes)));
+}
+
 Problem limited_problem(const Profiled& profiled, const PlanRequest& request, std::int64_t budget) {
   Problem problem = profiled.built.problem;
   problem.objective = request.objective;
@@ -81,9 +85,11 @@ Problem limited_problem(const Profiled& profiled, const PlanRequest& request, st
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend) {
   PlanAnswer answer;
-  answer.budget_bytes = resolve(request.budget, profiled.fp32_peak_bytes);
+  answer.budget_bytes = budget_bytes(request.budget, profiled);
   const Problem problem = limited_problem(profiled, request, answer.budget_bytes);
-  Confirmed confirmed = solve_confirmed(profiled, problem, request, backend);
+  PlanRequest certified = request;
+  certified.solve.certify = true;
+  Confirmed confirmed = solve_confirmed(profiled, problem, certified, backend);
   if (confirmed.solution.choice.empty()) {
     const Confirmed least = least_confirmed(profiled, problem, request, backend);
     if (!least.solution.choice.empty() && least.peak_bytes <= answer.budget_bytes) {
@@ -104,6 +110,7 @@ PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
   answer.plan.bound = confirmed.solution.bound;
   answer.plan.gap = confirmed.solution.gap;
   answer.plan.chosen_by = "solver";
+  record_certificate(problem, confirmed.solution, answer.plan);
   explain_choices(profiled, problem, confirmed.solution.choice, answer.plan);
   return answer;
 }

@@ -63,6 +63,10 @@ struct Profiled {
 Profiled profile_model(Model model, const PlanRequest& request, const Backend& backend,
                        const Dataset& data, const ProfileProgress& progress = {});
 
+/// The same where the cache has every answer; else empty, and nothing was measured.
+std::optional<Profiled> profile_from_cache(Model model, const PlanRequest& request,
+                                           const Backend& backend, const Dataset& data);
+
 /// Why there is no plan: the least budget that has one, and what fills the limiting event.
 struct Infeasible {
   std::int64_t least_budget_bytes = 0;
@@ -78,6 +82,9 @@ struct PlanAnswer {
   std::vector<Precision> precision;
   std::optional<Infeasible> infeasible;
 };
+
+/// The budget in bytes.
+std::int64_t budget_bytes(const Budget& budget, const Profiled& profiled);
 
 /// The profiled problem with the request's objective and limits, for a budget in bytes: what
 /// plan_within solves and --dump-problem writes.

@@ -183,35 +183,36 @@ TrainingSettings settings_of(const Model& model, const PlanRequest& request) {
   return settings;
 }
 
-Profiled profile_model(Model model, const PlanRequest& request, const Backend& backend,
-                       const Dataset& data, const ProfileProgress& progress) {
+namespace {
+
+Profiled begin(Model model, const PlanRequest& request, const Backend& backend,
+               const Dataset& data) {
   Profiled profiled;
   profiled.model = std::move(model);
   profiled.synthetic = data.label == "synthetic";
   profiled.exclusions =
       restrict_layers(profiled.model, request.training, request.restrictions, backend);
-  const ProfileCache cache(request.cache_dir);
-  const std::vector<std::vector<Precision>> plans = uniform_plans(profiled.model.graph);
-  profiled.speed = profile_speed(profiled.model, request.training, plans, backend,
-                                 cache.speed(backend.identity()), progress);
-  cache.store_speed(backend.identity(), profiled.speed);
+  return profiled;
+}
 
-  const StepGraph step = training_graph(profiled.model, request.training);
+SensitivitySettings sensitivity_settings(const Profiled& profiled, const PlanRequest& request) {
   SensitivitySettings settings;
-  settings.warmup_steps = warmup_steps(request.effort, step);
+  settings.warmup_steps =
+      warmup_steps(request.effort, training_graph(profiled.model, request.training));
   settings.learning_rate = request.learning_rate;
   settings.seed = request.seed;
-  const SensitivityKey key{profiled.model, settings_of(profiled.model, request),
-                           data.content_hash(), settings.warmup_steps};
-  if (std::optional<SensitivityProfile> known = cache.sensitivity(key)) {
-    profiled.sensitivity = std::move(*known);
-  } else {
-    profiled.sensitivity = profile_sensitivity(profiled.model, request.training, data, settings,
-                                               backend, profiled.speed.kernels, progress);
-    cache.store_sensitivity(key, profiled.sensitivity);
-  }
-  exclude_out_of_range(profiled);
+  return settings;
+}
 
+SensitivityKey key_of_scores(const Profiled& profiled, const PlanRequest& request,
+                             const Dataset& data, const SensitivitySettings& settings) {
+  return {profiled.model, settings_of(profiled.model, request), data.content_hash(),
+          settings.warmup_steps};
+}
+
+/// From measurements to the problem and what FP32 needs.
+void complete(Profiled& profiled, const PlanRequest& request, const Backend& backend) {
+  exclude_out_of_range(profiled);
   profiled.step = training_graph(profiled.model, request.training);
   profiled.built =
       build_problem(profiled.step, profiled.speed, [&](LayerId layer, Precision precision) {
@@ -221,6 +222,46 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
   const Prepared fp32 = prepare(profiled.model, request.training, full, chooser(profiled, backend));
   profiled.fp32_peak_bytes = fp32.peak;
   profiled.fp32_step_ms = predicted_ms(fp32.training.lowered.graph, profiled.speed);
+}
+
+}  // namespace
+
+Profiled profile_model(Model model, const PlanRequest& request, const Backend& backend,
+                       const Dataset& data, const ProfileProgress& progress) {
+  Profiled profiled = begin(std::move(model), request, backend, data);
+  const ProfileCache cache(request.cache_dir);
+  const std::vector<std::vector<Precision>> plans = uniform_plans(profiled.model.graph);
+  profiled.speed = profile_speed(profiled.model, request.training, plans, backend,
+                                 cache.speed(backend.identity()), progress);
+  cache.store_speed(backend.identity(), profiled.speed);
+
+  const SensitivitySettings settings = sensitivity_settings(profiled, request);
+  const SensitivityKey key = key_of_scores(profiled, request, data, settings);
+  if (std::optional<SensitivityProfile> known = cache.sensitivity(key)) {
+    profiled.sensitivity = std::move(*known);
+  } else {
+    profiled.sensitivity = profile_sensitivity(profiled.model, request.training, data, settings,
+                                               backend, profiled.speed.kernels, progress);
+    cache.store_sensitivity(key, profiled.sensitivity);
+  }
+  complete(profiled, request, backend);
+  return profiled;
+}
+
+std::optional<Profiled> profile_from_cache(Model model, const PlanRequest& request,
+                                           const Backend& backend, const Dataset& data) {
+  Profiled profiled = begin(std::move(model), request, backend, data);
+  const ProfileCache cache(request.cache_dir);
+  profiled.speed = cache.speed(backend.identity());
+  if (!is_profiled(profiled.model, request.training, uniform_plans(profiled.model.graph), backend,
+                   profiled.speed)) {
+    return std::nullopt;
+  }
+  std::optional<SensitivityProfile> known = cache.sensitivity(
+      key_of_scores(profiled, request, data, sensitivity_settings(profiled, request)));
+  if (!known) return std::nullopt;
+  profiled.sensitivity = std::move(*known);
+  complete(profiled, request, backend);
   return profiled;
 }
 

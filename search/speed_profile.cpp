@@ -228,6 +228,31 @@ SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
   return profiler.take();
 }
 
+bool is_profiled(const Model& model, const TrainingOptions& options,
+                 std::span<const std::vector<Precision>> uniform_plans, const Backend& backend,
+                 const SpeedProfile& known) {
+  bool complete = true;
+  const auto choose = [&](const KernelCall& call) {
+    complete = complete && known.kernels.contains(key_of(call));
+    return choose_kernel(backend, known.kernels, call);
+  };
+  for (const std::vector<Precision>& precision : uniform_plans) {
+    const Prepared prepared = prepare(model, options, precision, choose);
+    const Graph& graph = prepared.training.lowered.graph;
+    for (const Node& node : graph.nodes) {
+      complete =
+          complete && (node.op->view || known.timings.contains(key_of(call_of(graph, node))));
+    }
+    if (!complete) return false;
+  }
+  const StepGraph step = training_graph(model, options);
+  return std::ranges::all_of(
+      schedule_of(step.graph, assign_layouts(step.graph)), [&](const Event& event) {
+        return event.node != kNone ||
+               known.timings.contains(key_of(cast_call(step.graph, event.copy, event.from)));
+      });
+}
+
 double predicted_ms(const Graph& lowered, const SpeedProfile& profile) {
   double ms = 0;
   for (const Node& node : lowered.nodes) {

@@ -39,6 +39,11 @@ SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
                            const Backend& backend, SpeedProfile known,
                            const ProfileProgress& progress = {});
 
+/// Whether `known` holds everything that profile_speed() would measure.
+bool is_profiled(const Model& model, const TrainingOptions& options,
+                 std::span<const std::vector<Precision>> uniform_plans, const Backend& backend,
+                 const SpeedProfile& known);
+
 /// Sum of the timings of a lowered graph's nodes in ms. Throws Internal where one is missing.
 double predicted_ms(const Graph& lowered, const SpeedProfile& profile);
 

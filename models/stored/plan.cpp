@@ -97,6 +97,8 @@ static void describe(Binder& bind, Plan& value) {
   bind("chosen_by", value.chosen_by)("casts", value.casts)("paired_check", value.paired_check);
   bind("settings", value.settings)("notes", value.notes)("layers", value.layers);
   bind("kernels", value.kernels)("multipliers", value.multipliers)("timeline", value.timeline);
+  bind("root_bound", value.root_bound)("problem_sha256", value.problem_sha256);
+  bind("solver_nodes", value.solver_nodes);
 }
 
 std::string plan_to_json(const Plan& plan) {

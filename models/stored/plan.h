@@ -61,7 +61,8 @@ struct PlannedPeak {
   bool operator==(const PlannedPeak&) const = default;
 };
 
-/// Dual value of a row of the problem: with `bound`, the certificate that the checker verifies.
+/// Price of a limit of the problem: "bytes at event N", "ms" or "sensitivity". Together they prove
+/// Plan::root_bound, which `mpsearch verify` checks without the solver.
 struct Multiplier {
   std::string row;
   double value = 0;
@@ -108,6 +109,9 @@ struct Plan {
   std::vector<PlannedKernel> kernels;
   std::vector<Multiplier> multipliers;
   std::vector<LiveBytes> timeline;
+  std::optional<double> root_bound;  // `bound` beyond it rests on the branch and bound
+  std::string problem_sha256;        // as --dump-problem writes it; empty: nothing was solved
+  std::int64_t solver_nodes = 0;
   bool operator==(const Plan&) const = default;
 };
 

@@ -46,7 +46,13 @@ std::string predictions(const Plan& plan) {
   }
   out += fmt::format("casts        {}, {:.3f} ms\n", plan.casts.count, plan.casts.ms);
   if (plan.gap) {
-    out += fmt::format("solver       {}, gap {:.2g} %\n", plan.status, 100 * *plan.gap);
+    out += fmt::format("solver       {}, gap {:.2g} %, {} nodes", plan.status, 100 * *plan.gap,
+                       plan.solver_nodes);
+    if (plan.root_bound) {
+      out += fmt::format("; {} multipliers prove {:.4g} of {:.4g}", plan.multipliers.size(),
+                         *plan.root_bound, plan.objective);
+    }
+    out += "\n";
   }
   return out;
 }
@@ -77,6 +83,11 @@ nlohmann::ordered_json plan_json(const Plan& plan) {
   out["objective"] = plan.objective;
   out["bound"] = or_null(plan.bound);
   out["gap"] = or_null(plan.gap);
+  out["root_bound"] = or_null(plan.root_bound);
+  out["multipliers"] = nlohmann::ordered_json::array();
+  for (const Multiplier& row : plan.multipliers) {
+    out["multipliers"].push_back({{"row", row.row}, {"value", row.value}});
+  }
   out["budget_bytes"] = plan.budget_bytes;
   out["peak_bytes"] = plan.peak_bytes;
   out["fp32_peak_bytes"] = plan.fp32_peak_bytes;

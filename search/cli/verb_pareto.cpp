@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
+#include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
@@ -57,6 +58,8 @@ int run(const Invocation& invocation, Console& console) {
   add_search_options(options, setup.request);
   const Profiled profiled =
       profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  dump_problem(options, limited_problem(profiled, setup.request,
+                                        budget_bytes(setup.request.budget, profiled)));
   const std::vector<Plan> plans = front(profiled, setup, options.integer("points"), console);
   const std::filesystem::path folder = options.given("output") ? options.text("output") : "pareto";
   std::error_code failed;

@@ -6,6 +6,7 @@
 #include "kernels/error.h"
 #include "models/stored/atomic_file.h"
 #include "reports/report.h"
+#include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
@@ -13,17 +14,9 @@
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_setup.h"
 #include "search/cli/verbs.h"
-#include "search/solver/problem_json.h"
 
 namespace mpsearch {
 namespace {
-
-/// The problem as the solver gets it: with the request's limits.
-void dump_problem(const Profiled& profiled, const PlanRequest& request, std::int64_t budget,
-                  const std::string& path) {
-  write_file_atomically(path, write_problem(limited_problem(profiled, request, budget)) + "\n",
-                        "the problem");
-}
 
 void warn_of_emulation(const RunSetup& setup, const Plan& plan, Console& console) {
   bool low = false;
@@ -43,10 +36,9 @@ int run(const Invocation& invocation, Console& console) {
   add_search_options(options, setup.request);
   const Profiled profiled =
       profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  dump_problem(options, limited_problem(profiled, setup.request,
+                                        budget_bytes(setup.request.budget, profiled)));
   PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
-  if (options.given("dump-problem")) {
-    dump_problem(profiled, setup.request, answer.budget_bytes, options.text("dump-problem"));
-  }
   if (answer.infeasible) {
     if (console.json()) print_json(console, infeasible_json(answer));
     throw Error(ErrorKind::GoalNotMet,

@@ -5,12 +5,15 @@
 
 #include "kernels/error.h"
 #include "models/stored/atomic_file.h"
+#include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
 #include "search/cli/signals.h"
 #include "search/cli/size.h"
 #include "search/cli/table.h"
 #include "search/cli/verbs.h"
+#include "search/solver/certificate.h"
+#include "search/solver/lp_file.h"
 #include "search/solver/problem_json.h"
 #include "search/solver/solve.h"
 
@@ -37,6 +40,25 @@ nlohmann::ordered_json json_of(const Solution& solution, double solve_ms) {
   out["peak_bytes"] = found ? nlohmann::ordered_json(solution.peak_bytes) : nullptr;
   out["nodes"] = solution.nodes;
   return out;
+}
+
+/// Checks the answer as anyone could who has only the problem, and adds the proof to `out`.
+void add_certificate(const Problem& problem, const Solution& solution,
+                     nlohmann::ordered_json& out) {
+  if (!solution.certificate) return;
+  const Certificate& certificate = *solution.certificate;
+  const CertificateCheck check =
+      check_certificate(problem, {solution.choice, solution.status == SolveStatus::Optimal,
+                                  solution.objective, solution.bound, solution.gap, certificate});
+  require(check.fault.empty(), ErrorKind::Internal, "the solver's certificate: " + check.fault);
+  nlohmann::ordered_json events = nlohmann::ordered_json::array();
+  for (const EventPrice& event : certificate.events) events.push_back({event.event, event.price});
+  out["certificate"] = {{"root_bound", certificate.bound},
+                        {"events", events},
+                        {"ms", certificate.ms},
+                        {"sensitivity", certificate.sensitivity},
+                        {"checked_bound", check.bound ? nlohmann::ordered_json(*check.bound)
+                                                      : nlohmann::ordered_json()}};
 }
 
 std::string text_of(const Problem& problem, const Solution& solution, double solve_ms) {
@@ -66,18 +88,26 @@ std::string text_of(const Problem& problem, const Solution& solution, double sol
 int run(const Invocation& invocation, Console& console) {
   const std::string& path = invocation.arguments[0];
   const Problem problem = read_problem(read_whole_file(path), path);
+  dump_problem(invocation.options, problem);
   SolveOptions options;
   options.engine = engine_named(invocation.options.text("solver"));
   options.time_limit = invocation.options.number("time-limit");
+  options.certify = invocation.options.flag("certify");
   options.stop = &stop_flag();
   const auto start = std::chrono::steady_clock::now();
   const Solution solution = solve(problem, options);
   const double solve_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  nlohmann::ordered_json out = json_of(solution, solve_ms);
+  add_certificate(problem, solution, out);
   if (console.json()) {
-    print_json(console, json_of(solution, solve_ms));
+    print_json(console, out);
   } else {
     console.print(text_of(problem, solution, solve_ms));
+    if (solution.certificate) {
+      console.print(fmt::format("certificate: {} multipliers prove {:.6g}, checked apart\n",
+                                out["certificate"]["events"].size(), solution.certificate->bound));
+    }
   }
   if (solution.interrupted) return exit_code(ErrorKind::Interrupted);
   return solution.choice.empty() ? exit_code(ErrorKind::GoalNotMet) : kExitOk;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "search/cli/size.h"
 #include "search/cli/table.h"
 #include "search/cli/verbs.h"
+#include "search/proof.h"
 
 namespace mpsearch {
 namespace {
@@ -32,10 +34,11 @@ struct Verdict {
   std::int64_t measured_peak = 0;
   std::int64_t budget = 0;
   std::int64_t resident_growth = 0;  // of the process, from before the arena to after the run
+  PlanProof proof;
 
   bool ok() const {
-    return mismatches.empty() && prepared_peak == planned_peak && measured_peak <= budget &&
-           measured_peak <= planned_peak;
+    return mismatches.empty() && proof.fault.empty() && prepared_peak == planned_peak &&
+           measured_peak <= budget && measured_peak <= planned_peak;
   }
 };
 
@@ -103,6 +106,12 @@ nlohmann::ordered_json json_of(const Verdict& verdict) {
   out["arena_bytes"] = verdict.prepared_peak;
   out["budget_bytes"] = verdict.budget;
   out["resident_growth_bytes"] = verdict.resident_growth;
+  const PlanProof& proof = verdict.proof;
+  out["certificate"] = {
+      {"checked", proof.fault.empty() && proof.unchecked.empty()},
+      {"root_bound", proof.bound ? nlohmann::ordered_json(*proof.bound) : nlohmann::ordered_json()},
+      {"fault", proof.fault},
+      {"why_not", proof.unchecked}};
   out["mismatches"] = nlohmann::ordered_json::array();
   for (const Mismatch& mismatch : verdict.mismatches) {
     out["mismatches"].push_back({{"layer", mismatch.layer},
@@ -112,7 +121,23 @@ nlohmann::ordered_json json_of(const Verdict& verdict) {
   return out;
 }
 
-std::string text_of(const Verdict& verdict, std::size_t layers, int width) {
+/// What was proven here, and what rests on the solver's word.
+std::string certificate_text(const PlanProof& proof, const Plan& plan) {
+  if (!proof.fault.empty()) return "refused: " + proof.fault;
+  if (!proof.unchecked.empty()) return "not checked: " + proof.unchecked;
+  const std::string exact = fmt::format("objective {:.6g} recomputed", plan.objective);
+  if (!proof.bound) return exact + "; the bound rests on the solver's search";
+  const double gap = plan.objective - *proof.bound;
+  if (gap <= 1e-9 * std::abs(plan.objective)) return exact + " and proven optimal";
+  return fmt::format(
+      "{}; {} multipliers prove that none is below {:.6g} ({:.2g} % less); {} rests "
+      "on {} nodes of the solver's search",
+      exact, plan.multipliers.size(), *proof.bound, 100 * gap / std::abs(plan.objective),
+      plan.status == "optimal" ? "that it is optimal" : "its better bound", plan.solver_nodes);
+}
+
+std::string text_of(const Verdict& verdict, const Plan& plan, int width) {
+  const std::size_t layers = plan.layers.size();
   std::vector<std::vector<std::string>> rows;
   for (const Mismatch& mismatch : verdict.mismatches) {
     rows.push_back({mismatch.layer, mismatch.planned, mismatch.executed});
@@ -129,7 +154,18 @@ std::string text_of(const Verdict& verdict, std::size_t layers, int width) {
                      bytes(verdict.planned_peak), bytes(verdict.prepared_peak),
                      bytes(verdict.measured_peak), bytes(verdict.budget),
                      bytes(verdict.resident_growth));
+  out += fmt::format("proof    {}\n", certificate_text(verdict.proof, plan));
   return out + (verdict.ok() ? "ok: the plan is feasible and obeyed\n" : "not ok\n");
+}
+
+/// The plan's claims against the problem, from the profile cache; nothing is measured for it.
+PlanProof proof_of(const RunSetup& setup) {
+  const std::optional<Profiled> profiled =
+      profile_from_cache(setup.model, setup.request, *setup.backend, setup.data());
+  if (profiled) return check_plan(*profiled, setup.request, *setup.plan);
+  PlanProof proof;
+  proof.unchecked = "the profile that the plan was made with is not in the cache";
+  return proof;
 }
 
 int run(const Invocation& invocation, Console& console) {
@@ -155,11 +191,12 @@ int run(const Invocation& invocation, Console& console) {
                         .prepared_peak = session.prepared().peak,
                         .measured_peak = session.measured_peak(),
                         .budget = setup.plan->budget_bytes,
-                        .resident_growth = resident_growth};
+                        .resident_growth = resident_growth,
+                        .proof = proof_of(setup)};
   if (console.json()) {
     print_json(console, json_of(verdict));
   } else {
-    console.print(text_of(verdict, setup.plan->layers.size(), console.width()));
+    console.print(text_of(verdict, *setup.plan, console.width()));
   }
   return verdict.ok() ? kExitOk : exit_code(ErrorKind::GoalNotMet);
 }

@@ -81,4 +81,10 @@ Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal go
                      const SolveOptions& options, const Patience& patience,
                      KnownLimit* certificate);
 
+/// The certificate from multipliers near the best: they are improved on the whole graph, where no
+/// incumbent has struck anything out, until the bound is `enough`. `near` is what solve_exactly()
+/// gave for the same goal.
+Certificate certify(const Problem& problem, const FrontierGraph& graph, Goal goal,
+                    const KnownLimit& near, double enough, const Patience& patience);
+
 }  // namespace mpsearch::solver

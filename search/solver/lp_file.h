@@ -1,4 +1,4 @@
-// A Problem in the LP file format, for other solvers. Used by `mpsearch solve --dump-lp`.
+// A Problem in the LP file format, for other solvers. Used by `--dump-lp`.
 #pragma once
 
 #include <string>

@@ -100,6 +100,21 @@ struct Problem {
   std::vector<ProblemPair> pairs;
 };
 
+/// A price of the bytes held at one event, in units of the objective a byte.
+struct EventPrice {
+  int event = 0;
+  double price = 0;
+};
+
+/// Lagrange multipliers on the limits, none negative, and the bound on the objective that they
+/// prove for every choice within the limits: certificate.h checks it without an engine.
+struct Certificate {
+  std::vector<EventPrice> events;  // by event; those not named cost nothing
+  double ms = 0;                   // of limits.ms
+  double sensitivity = 0;          // of limits.sensitivity
+  double bound = 0;
+};
+
 enum class SolveStatus { Optimal, Feasible, Infeasible, Unknown };
 
 /// `choice` holds one option index per layer; empty unless Optimal or Feasible. `bound` never
@@ -117,6 +132,7 @@ struct Solution {
   std::string solver;      // the engine that answered
   std::int64_t nodes = 0;  // effort, the same in every run
   bool interrupted = false;
+  std::optional<Certificate> certificate;  // where SolveOptions::certify asked for it
 };
 
 /// "optimal", "feasible", "infeasible" or "unknown".

@@ -30,6 +30,10 @@ constexpr std::int64_t kCheapArcs = 20'000;
 constexpr std::int64_t kTieNodes = 20;
 constexpr std::int64_t kTieFactor = 0;
 
+Goal goal_of(Objective objective) {
+  return objective == Objective::Ms ? Goal::Ms : Goal::Sensitivity;
+}
+
 /// Tells which engine answers, and keeps what it can use again.
 class Engines {
  public:
@@ -67,6 +71,12 @@ class Engines {
     return answer;
   }
 
+  /// Of the last search; empty where the engine has no multipliers.
+  std::optional<Certificate> certificate(const Problem& problem, double enough) const {
+    if (!graph_ || graph_->steps.front().nodes == 0) return std::nullopt;
+    return certify(problem, *graph_, goal_of(problem.objective), certificate_, enough, patience_);
+  }
+
   /// From now on only choices whose last goal is at most `best` matter.
   void keep_ties(double best) {
     if (!graph_) return;
@@ -82,10 +92,6 @@ class Engines {
   KnownLimit certificate_;
   std::vector<KnownLimit> known_;
 };
-
-Goal goal_of(Objective objective) {
-  return objective == Objective::Ms ? Goal::Ms : Goal::Sensitivity;
-}
 
 double objective_of(const Problem& problem, const Evaluation& evaluation) {
   return problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
@@ -126,6 +132,7 @@ void fill_figures(const Problem& problem, Solution& solution) {
   solution.peak_bytes = evaluation.peak;
   solution.peak_event = evaluation.peak_event;
   solution.objective = objective_of(problem, evaluation);
+  if (solution.certificate) solution.bound = std::max(solution.bound, solution.certificate->bound);
   solution.bound = std::min(solution.bound, solution.objective);
   if (solution.status == SolveStatus::Optimal) return;
   const double size = std::max(std::fabs(solution.objective), 1e-300);
@@ -155,6 +162,9 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   }
   if (solution.choice.empty()) return solution;
   demand_valid(problem, options, solution.choice);
+  if (options.certify)
+    solution.certificate =
+        engines.certificate(problem, objective_of(problem, evaluate(problem, solution.choice)));
   if (solution.status == SolveStatus::Optimal) {
     const double best = objective_of(problem, evaluate(problem, solution.choice));
     solution.bound = best;

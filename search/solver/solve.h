@@ -29,6 +29,8 @@ struct SolveOptions {
   std::int64_t node_limit = 0;
   /// Combinations whose picks must not all be chosen together.
   std::vector<std::vector<Pick>> forbidden = {};
+  /// Add the certificate: a proof of the root's bound, for a few more evaluations of it.
+  bool certify = false;
   /// Set by a signal handler to stop early with the incumbent; may be null.
   const std::atomic<bool>* stop = nullptr;
 };

@@ -141,6 +141,35 @@ TEST_F(RunVerbs, VerifyAcceptsThePlanAndRefusesAForgedOne) {
   EXPECT_EQ(run({"verify", "net.onnx", "--plan", "forged.json"}).status, 1);
 }
 
+TEST_F(RunVerbs, VerifyChecksTheCertificateWithoutTheSolver) {
+  const auto verify = [&](const std::string& file) {
+    const Outcome outcome = run({"verify", "net.onnx", "--plan", file, "--steps", "1", "--json"});
+    return json::parse(outcome.out);
+  };
+  const json good = verify("plan.json");
+  EXPECT_TRUE(good["certificate"]["checked"]) << good;
+  const json plan = json::parse(test::read_text(path("plan.json")));
+  EXPECT_NEAR(good["certificate"]["root_bound"], plan["root_bound"],
+              1e-9 * plan["objective"].get<double>());
+  EXPECT_LE(plan["root_bound"], plan["bound"]);
+  const auto falsified = [&](const std::string& key, const json& value) {
+    json forged = plan;
+    forged[key] = value;
+    std::ofstream(path("forged.json")) << forged.dump();
+    const json answer = verify("forged.json");
+    EXPECT_FALSE(answer["ok"]) << key;
+    return answer["certificate"]["fault"].get<std::string>();
+  };
+  const double objective = plan["objective"];
+  EXPECT_NE(falsified("objective", 0.5 * objective), "");
+  EXPECT_NE(falsified("bound", 0.5 * objective), "");
+  EXPECT_NE(falsified("root_bound", plan["root_bound"].get<double>() + 0.01 * objective), "");
+  EXPECT_NE(falsified("multipliers", json::array({{{"row", "bytes at event 0"}, {"value", -1}}})),
+            "");
+  EXPECT_EQ(falsified("multipliers", json::array({{{"row", "bytes at noon"}, {"value", 1}}})),
+            "a multiplier is of no limit of the problem");
+}
+
 TEST_F(RunVerbs, BenchPredictsThePeakThatItMeasures) {
   for (const char* precision : {"fp32", "bf16", "fp16", "fp8", "amp"}) {
     const Outcome outcome = run(

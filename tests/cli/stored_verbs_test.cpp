@@ -86,6 +86,22 @@ TEST(Solve, FindsTheBestChoiceWithinTheLimit) {
   EXPECT_EQ(run_command(folder, {"solve", "problem.json", "--solver", "cbc"}).status, 0);
 }
 
+TEST(Solve, CertifiesAndWritesTheProblemInBothForms) {
+  const TemporaryFolder folder;
+  folder.write("problem.json", small_problem(400));
+  const Outcome outcome = run_command(folder, {"solve", "problem.json", "--certify", "--json",
+                                               "--dump-lp", "p.lp", "--dump-problem", "p.json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
+  const json certificate = json::parse(outcome.out)["certificate"];
+  // 100 bytes are missing: the cheaper 100 cost 1, so a byte is worth 0.01.
+  EXPECT_EQ(certificate["events"].size(), 1U);
+  EXPECT_NEAR(certificate["checked_bound"], 1, 1e-9);
+  EXPECT_NE(test::read_text(folder.path("p.lp")).find("Binaries"), std::string::npos);
+  const Outcome again = run_command(folder, {"solve", "p.json", "--json"});
+  EXPECT_EQ(json::parse(again.out)["choice"], json::parse(outcome.out)["choice"]);
+}
+
 TEST(Solve, AnInfeasibleProblemIsAnAnswerWithStatusOne) {
   const TemporaryFolder folder;
   folder.write("problem.json", small_problem(299));

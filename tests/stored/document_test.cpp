@@ -121,7 +121,7 @@ TEST_F(PlanTest, ValuesOfTheWrongTypeAreNamed) {
 }
 
 TEST_F(PlanTest, ANewerMinorVersionWarnsAndANewerMajorIsRefused) {
-  const std::string newer = replaced(golden_, "\"minor\": 0", "\"minor\": 7");
+  const std::string newer = replaced(golden_, "\"minor\": 1", "\"minor\": 7");
   const Read<Plan> read =
       plan_from_json(replaced(newer, "\"step_ms\"", "\"colour\": {\"a\": [1]}, \"step_ms\""), "p");
   EXPECT_EQ(read.warnings,
@@ -130,7 +130,7 @@ TEST_F(PlanTest, ANewerMinorVersionWarnsAndANewerMajorIsRefused) {
   EXPECT_EQ(error_with("\"major\": 1", "\"major\": 2"),
             "3: the file was written by another version of mpsearch\n"
             "  at: plan.json\n"
-            "  why: its schema version is 2.0, this program reads 1.x\n"
+            "  why: its schema version is 2.1, this program reads 1.x\n"
             "  try: upgrade mpsearch");
 }
 

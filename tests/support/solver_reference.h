@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "search/solver/problem.h"
@@ -17,6 +18,7 @@ struct ReferenceCost {
   double ms = 0;
   double sensitivity = 0;
   std::int64_t peak = 0;
+  std::vector<std::int64_t> bytes = {};  // at each event
 };
 
 /// One tensor under one choice, asked event by event.
@@ -123,6 +125,7 @@ inline ReferenceCost reference_cost(const Problem& problem, const std::vector<in
         hold(term.bytes);
       }
   cost.peak = *std::max_element(bytes.begin(), bytes.end());
+  cost.bytes = std::move(bytes);
   return cost;
 }
 
