@@ -90,11 +90,15 @@ PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
   PlanRequest certified = request;
   certified.solve.certify = true;
   Confirmed confirmed = solve_confirmed(profiled, problem, certified, backend);
+  answer.interrupted = confirmed.solution.interrupted;
   if (confirmed.solution.choice.empty()) {
+    const bool stopped = confirmed.solution.status == SolveStatus::Unknown &&
+                         (answer.interrupted || request.solve.time_limit > 0);
     const Confirmed least = least_confirmed(profiled, problem, request, backend);
     if (!least.solution.choice.empty() && least.peak_bytes <= answer.budget_bytes) {
       fall_back(problem, least, confirmed);
     }
+    if (confirmed.solution.choice.empty() && stopped) return answer;
     if (confirmed.solution.choice.empty()) {
       answer.status = SolveStatus::Infeasible;
       answer.infeasible = why_infeasible(profiled, request, backend, least);

@@ -75,8 +75,10 @@ struct Infeasible {
   PeakParts parts;
 };
 
+/// Unknown: stopped before a plan was found, and none is proven not to exist.
 struct PlanAnswer {
   SolveStatus status = SolveStatus::Unknown;
+  bool interrupted = false;  // by the caller's stop flag
   std::int64_t budget_bytes = 0;
   Plan plan;  // Optimal and Feasible
   std::vector<Precision> precision;

@@ -58,9 +58,10 @@ void apply_pin(Graph& graph, const Pin& pin, Exclusions& exclusions) {
     const std::vector<Precision> allowed = graph.layers[static_cast<std::size_t>(layer)].allowed;
     if (std::ranges::find(allowed, pin.precision) == allowed.end()) {
       const auto why = exclusions.find({layer, pin.precision});
-      throw Error(ErrorKind::Usage,
-                  {.what = "layer '" + graph.layers[static_cast<std::size_t>(layer)].name +
-                           "' cannot be " + std::string(name_of(pin.precision)),
+      throw Error(ErrorKind::GoalNotMet,
+                  {.what = "no plan obeys the pins: layer '" +
+                           graph.layers[static_cast<std::size_t>(layer)].name + "' cannot be " +
+                           std::string(name_of(pin.precision)),
                    .at = "--pin '" + pin.pattern + "'",
                    .why = why == exclusions.end() ? "another pin says otherwise" : why->second,
                    .try_ = "--pin with one of the precisions that the layer allows"});

@@ -31,8 +31,8 @@ using Exclusions = std::map<std::pair<LayerId, Precision>, std::string>;
 /// Layers that `pattern` names. Throws Usage with the nearest names where there are none.
 std::vector<LayerId> layers_matching(const Graph& graph, const std::string& pattern);
 
-/// Narrows Layer::allowed of the model's graph. Throws Usage where a pin matches nothing or leaves
-/// a layer without any precision.
+/// Narrows Layer::allowed of the model's graph. Throws Usage where a pin matches nothing,
+/// GoalNotMet where it leaves a layer without any precision.
 Exclusions restrict_layers(Model& model, const TrainingOptions& options,
                            const Restrictions& restrictions, const Backend& backend);
 

@@ -11,7 +11,10 @@ void dump_problem(const Options& options, const Problem& problem) {
     write_file_atomically(options.text("dump-problem"), write_problem(problem), "the problem");
   }
   if (options.given("dump-lp")) {
-    write_file_atomically(options.text("dump-lp"), write_lp(problem), "the linear program");
+    // The flow where it is small enough: other solvers take it far better than the plain model.
+    const std::optional<std::string> flow = write_flow_lp(problem);
+    write_file_atomically(options.text("dump-lp"), flow ? *flow : write_lp(problem),
+                          "the linear program");
   }
 }
 

@@ -28,6 +28,19 @@ std::string parts_text(const PeakParts& parts) {
       format_bytes(parts.inputs));
 }
 
+/// What narrows the choice, as the user asked for it.
+std::string restrictions_text(const PlanRequest& request) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (request.max_time_ratio) add(fmt::format("--max-time-ratio {}", *request.max_time_ratio));
+  if (request.max_sensitivity) add(fmt::format("--max-sensitivity {}", *request.max_sensitivity));
+  for (const Pin& pin : request.restrictions.pins) {
+    add(fmt::format("--pin '{}={}'", pin.pattern, name_of(pin.precision)));
+  }
+  if (request.restrictions.precisions.size() < kPrecisions.size()) add("the precisions allowed");
+  return text.empty() ? "the casts that this device has" : text;
+}
+
 std::string predictions(const Plan& plan) {
   std::string out;
   out += fmt::format("step         {:.3f} ms, {:.2f}x of FP32's {:.3f} ms (+-{:.1f} %)\n",
@@ -116,7 +129,8 @@ nlohmann::ordered_json plan_json(const Plan& plan) {
   return out;
 }
 
-ErrorText infeasible_text(const PlanAnswer& answer, const std::string& command,
+ErrorText infeasible_text(const PlanAnswer& answer, const std::vector<Lever>& levers,
+                          const PlanRequest& request, const std::string& command,
                           std::int64_t batch) {
   const Infeasible& why = *answer.infeasible;
   ErrorText text{.what = fmt::format("no plan fits into {} ({} bytes)",
@@ -125,24 +139,31 @@ ErrorText infeasible_text(const PlanAnswer& answer, const std::string& command,
                  .why = {},
                  .try_ = {}};
   if (why.least_budget_bytes == 0) {
-    text.why = "the pins, forbidden precisions and other limits leave no plan at any budget";
-    text.try_ = "fewer restrictions";
-    return text;
+    text.why = "no plan at any budget keeps " + restrictions_text(request);
+  } else {
+    text.at = fmt::format("step '{}', where the peak lies", why.limiting_event);
+    text.why = fmt::format("the least possible peak at batch {} is {} ({} bytes): {}", batch,
+                           format_bytes(why.least_budget_bytes), why.least_budget_bytes,
+                           parts_text(why.parts));
+    for (std::size_t i = 0; i < std::min(kShownTensors, why.tensors.size()); ++i) {
+      text.why +=
+          fmt::format("\n{:>10}  {}", format_bytes(why.tensors[i].second), why.tensors[i].first);
+    }
+    text.try_ = fmt::format("{} --budget {}B", command, why.least_budget_bytes);
   }
-  text.at = fmt::format("step '{}', where the peak lies", why.limiting_event);
-  text.why = fmt::format("the least possible peak at batch {} is {} ({} bytes): {}", batch,
-                         format_bytes(why.least_budget_bytes), why.least_budget_bytes,
-                         parts_text(why.parts));
-  for (std::size_t i = 0; i < std::min(kShownTensors, why.tensors.size()); ++i) {
-    text.why +=
-        fmt::format("\n{:>10}  {}", format_bytes(why.tensors[i].second), why.tensors[i].first);
+  for (const Lever& lever : levers) {
+    const std::string least =
+        lever.least_budget_bytes == 0
+            ? "no plan either"
+            : fmt::format("least peak {} ({} bytes){}", format_bytes(lever.least_budget_bytes),
+                          lever.least_budget_bytes, lever.fits ? ", which fits" : "");
+    text.try_ += fmt::format("{}{}: {}", text.try_.empty() ? "" : "\n", lever.change, least);
   }
-  text.try_ = fmt::format("{} --budget {}B", command, why.least_budget_bytes);
-  if (batch > 1) text.try_ += fmt::format(", or a smaller batch: --batch {}", batch / 2);
+  if (text.try_.empty()) text.try_ = "fewer restrictions";
   return text;
 }
 
-nlohmann::ordered_json infeasible_json(const PlanAnswer& answer) {
+nlohmann::ordered_json infeasible_json(const PlanAnswer& answer, const std::vector<Lever>& levers) {
   const Infeasible& why = *answer.infeasible;
   nlohmann::ordered_json out;
   out["status"] = "infeasible";
@@ -154,6 +175,15 @@ nlohmann::ordered_json infeasible_json(const PlanAnswer& answer) {
   out["tensors"] = nlohmann::ordered_json::array();
   for (const auto& [name, bytes] : why.tensors) {
     out["tensors"].push_back({{"name", name}, {"bytes", bytes}});
+  }
+  out["levers"] = nlohmann::ordered_json::array();
+  for (const Lever& lever : levers) {
+    out["levers"].push_back(
+        {{"change", lever.change},
+         {"least_budget_bytes", lever.least_budget_bytes > 0
+                                    ? nlohmann::ordered_json(lever.least_budget_bytes)
+                                    : nlohmann::ordered_json()},
+         {"fits", lever.fits}});
   }
   out["parts"] = {{"parameters", why.parts.parameters},
                   {"state", why.parts.state},

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/error.h"
+#include "search/levers.h"
 #include "search/planner.h"
 
 namespace mpsearch {
@@ -19,9 +20,11 @@ nlohmann::ordered_json plan_json(const Plan& plan);
 
 /// The error that a budget without a plan is: the least budget with its parts, and what to try.
 /// `command` is the command line without the budget.
-ErrorText infeasible_text(const PlanAnswer& answer, const std::string& command, std::int64_t batch);
+ErrorText infeasible_text(const PlanAnswer& answer, const std::vector<Lever>& levers,
+                          const PlanRequest& request, const std::string& command,
+                          std::int64_t batch);
 
 /// The stable keys of `plan` for a budget without a plan.
-nlohmann::ordered_json infeasible_json(const PlanAnswer& answer);
+nlohmann::ordered_json infeasible_json(const PlanAnswer& answer, const std::vector<Lever>& levers);
 
 }  // namespace mpsearch

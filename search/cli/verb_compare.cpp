@@ -46,7 +46,7 @@ int run(const Invocation& invocation, Console& console) {
   std::vector<Row> rows = rows_of(profiled, setup.request, *setup.backend,
                                   options.given("budget") ? answer.budget_bytes : 0);
   const std::string searched = fmt::format("searched, {}", format_bytes(answer.budget_bytes));
-  rows.push_back({searched, !answer.infeasible.has_value(), answer.plan});
+  rows.push_back({searched, !answer.plan.layers.empty(), answer.plan});
 
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> table;

@@ -7,10 +7,10 @@
 #include "kernels/error.h"
 #include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
+#include "search/cli/no_plan.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/plan_text.h"
-#include "search/cli/profile_bar.h"
 #include "search/cli/progress.h"
 #include "search/cli/run_setup.h"
 #include "search/cli/signals.h"
@@ -22,20 +22,21 @@ namespace mpsearch {
 namespace {
 
 /// The least feasible budget: what planning within one byte answers.
-std::int64_t least_of(const Profiled& profiled, PlanRequest request, const Backend& backend) {
+std::int64_t least_of(const Profiled& profiled, const RunSetup& setup, Console& console) {
+  PlanRequest request = setup.request;
   request.budget = {.bytes = 1, .ratio = 0};
-  const PlanAnswer answer = plan_within(profiled, request, backend);
-  const std::int64_t least = answer.infeasible ? answer.infeasible->least_budget_bytes : 1;
-  if (least == 0) {
-    throw Error(ErrorKind::GoalNotMet, infeasible_text(answer, "mpsearch", profiled.model.batch));
+  const PlanAnswer answer = plan_within(profiled, request, *setup.backend);
+  if (answer.infeasible && answer.infeasible->least_budget_bytes > 0) {
+    return answer.infeasible->least_budget_bytes;
   }
-  return least;
+  require_plan(answer, profiled, setup, "mpsearch " + setup.path, console);
+  return 1;
 }
 
 std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::int64_t points,
                         Console& console) {
   PlanRequest request = setup.request;
-  const std::int64_t least = least_of(profiled, request, *setup.backend);
+  const std::int64_t least = least_of(profiled, setup, console);
   const std::int64_t most = std::max(least, profiled.fp32_peak_bytes);
   std::vector<Plan> plans;
   Progress progress(console, "solve", points);
@@ -45,7 +46,7 @@ std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::in
         least + static_cast<std::int64_t>(share * static_cast<double>(most - least));
     PlanAnswer answer = plan_within(profiled, request, *setup.backend);
     progress.update(i + 1);
-    if (answer.infeasible) continue;
+    if (answer.plan.layers.empty()) continue;
     complete_settings(setup, answer.plan);
     plans.push_back(std::move(answer.plan));
   }
@@ -56,8 +57,7 @@ int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
   RunSetup setup = set_up(invocation.arguments[0], options, console);
   add_search_options(options, setup.request);
-  const Profiled profiled =
-      profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  const Profiled profiled = profile_or_refuse(setup, console);
   dump_problem(options, limited_problem(profiled, setup.request,
                                         budget_bytes(setup.request.budget, profiled)));
   const std::vector<Plan> plans = front(profiled, setup, options.integer("points"), console);

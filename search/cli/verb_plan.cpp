@@ -8,6 +8,7 @@
 #include "reports/report.h"
 #include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
+#include "search/cli/no_plan.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/plan_text.h"
@@ -34,18 +35,13 @@ int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
   RunSetup setup = set_up(invocation.arguments[0], options, console);
   add_search_options(options, setup.request);
-  const Profiled profiled =
-      profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  const Profiled profiled = profile_or_refuse(setup, console);
   dump_problem(options, limited_problem(profiled, setup.request,
                                         budget_bytes(setup.request.budget, profiled)));
   PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
-  if (answer.infeasible) {
-    if (console.json()) print_json(console, infeasible_json(answer));
-    throw Error(ErrorKind::GoalNotMet,
-                infeasible_text(answer, "mpsearch " + setup.path, setup.model.batch));
-  }
+  require_plan(answer, profiled, setup, "mpsearch " + setup.path, console);
   Plan& plan = answer.plan;
-  if (setup.request.paired_steps > 0) {
+  if (setup.request.paired_steps > 0 && !answer.interrupted) {
     plan.paired_check = paired_check(profiled, setup.request, answer.precision, *setup.backend,
                                      setup.data(), profile_bar(console));
   }
@@ -61,19 +57,21 @@ int run(const Invocation& invocation, Console& console) {
     write_file_atomically(report, report_html(plan, {}), "the report");
   }
   warn_of_emulation(setup, plan, console);
+  // A stopped search still answers: its best plan, with the gap to the bound.
+  const int status = answer.interrupted ? exit_code(ErrorKind::Interrupted) : kExitOk;
   if (console.json()) {
     nlohmann::ordered_json out = plan_json(plan);
     out["plan"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(path);
     out["report"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(report);
     print_json(console, out);
-    return kExitOk;
+    return status;
   }
   console.print(plan_text(plan, console.width()));
   if (!dry) console.print(fmt::format("plan         {}\nreport       {}\n", path, report));
   console.note(fmt::format(
       "next: mpsearch train {} --plan {}{}", setup.path, path,
       setup.data().label == "synthetic" ? " --data PATH" : " --data " + setup.data().label));
-  return kExitOk;
+  return status;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "kernels/error.h"
 #include "models/onnx/export.h"
 #include "search/cli/exit_code.h"
+#include "search/cli/no_plan.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/plan_text.h"
@@ -44,14 +45,9 @@ TrainSettings train_settings(const Options& options, const TrainingSettings& set
 /// With --budget and no plan: plans first, as `plan` would.
 void plan_first(RunSetup& setup, const Options& options, Console& console) {
   add_search_options(options, setup.request);
-  const Profiled profiled =
-      profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
+  const Profiled profiled = profile_or_refuse(setup, console);
   PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
-  if (answer.infeasible) {
-    if (console.json()) print_json(console, infeasible_json(answer));
-    throw Error(ErrorKind::GoalNotMet,
-                infeasible_text(answer, "mpsearch train " + setup.path, setup.model.batch));
-  }
+  require_plan(answer, profiled, setup, "mpsearch train " + setup.path, console);
   complete_settings(setup, answer.plan);
   console.note(plan_text(answer.plan, console.width()));
   setup.plan = std::move(answer.plan);

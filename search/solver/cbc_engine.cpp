@@ -2,12 +2,14 @@
 #include <cmath>
 #include <csignal>
 #include <string>
+#include <utility>
 
 #include <coin/CbcEventHandler.hpp>
 #include <coin/CbcModel.hpp>
 #include <coin/CbcSolver.hpp>
 #include <coin/OsiClpSolverInterface.hpp>
 
+#include "search/solver/arc_flow.h"
 #include "search/solver/check.h"
 #include "search/solver/engine.h"
 #include "search/solver/linear_model.h"
@@ -44,14 +46,15 @@ class SignalGuard {
 
 class CbcEngine {
  public:
+  /// `complete`: the model has every event's row already.
   CbcEngine(const Problem& problem, Goal goal, const SolveOptions& options,
-            const Patience& patience)
+            const Patience& patience, LinearModel model, bool complete)
       : problem_(problem),
         goal_(goal),
         options_(options),
         patience_(patience),
-        model_(linear_model(problem, options.forbidden)),
-        has_row_(static_cast<std::size_t>(problem.events), false) {
+        model_(std::move(model)),
+        has_row_(static_cast<std::size_t>(problem.events), complete) {
     load();
   }
 
@@ -96,7 +99,8 @@ class CbcEngine {
     unit_ = kScale / std::max(1.0, static_cast<double>(problem_.limits.bytes));
     if (goal_ == Goal::Peak) unit_ = kScale / std::max(1.0, largest_usage());
     for (const Column& column : model_.columns) {
-      lp_.addCol(0, nullptr, nullptr, 0.0, 1.0, cost(column) * scale_);
+      lp_.addCol(0, nullptr, nullptr, finite(column.lower), finite(column.upper),
+                 cost(column) * scale_);
       if (column.integer) lp_.setInteger(lp_.getNumCols() - 1);
     }
     if (goal_ == Goal::Peak) lp_.addCol(0, nullptr, nullptr, -COIN_DBL_MAX, COIN_DBL_MAX, 1.0);
@@ -104,6 +108,8 @@ class CbcEngine {
     if (problem_.limits.ms) add_limit(*problem_.limits.ms, &Column::ms);
     if (problem_.limits.sensitivity) add_limit(*problem_.limits.sensitivity, &Column::sensitivity);
   }
+
+  static double finite(double bound) { return std::clamp(bound, -COIN_DBL_MAX, COIN_DBL_MAX); }
 
   double largest_usage() const {
     double sum = 0;
@@ -120,9 +126,8 @@ class CbcEngine {
       columns.push_back(entry.column);
       factors.push_back(entry.factor * scale);
     }
-    const double most = COIN_DBL_MAX;
     lp_.addRow(static_cast<int>(columns.size()), columns.data(), factors.data(),
-               std::isinf(lower) ? -most : lower * scale, std::isinf(upper) ? most : upper * scale);
+               finite(lower * scale), finite(upper * scale));
   }
 
   void add_limit(double limit, double Column::*cost) {
@@ -260,8 +265,13 @@ class CbcEngine {
 }  // namespace
 
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
-                      const Patience& patience) {
-  return CbcEngine(problem, goal, options, patience).run();
+                      const Patience& patience, const FrontierGraph* graph) {
+  if (graph != nullptr && graph->steps.front().nodes == 0)
+    return {SolveStatus::Infeasible, {}, 0, 0, false};
+  const bool flow = graph != nullptr && goal != Goal::Peak;
+  LinearModel model =
+      flow ? arc_flow_model(*graph, problem) : linear_model(problem, options.forbidden);
+  return CbcEngine(problem, goal, options, patience, std::move(model), flow).run();
 }
 
 }  // namespace mpsearch::solver

@@ -51,9 +51,13 @@ struct Answer {
 /// Whether `choice` avoids every combination.
 bool avoids(const std::vector<int>& choice, const std::vector<std::vector<Pick>>& forbidden);
 
-/// The problem as a mixed-integer program in CBC; event rows are added as they are violated.
+struct FrontierGraph;
+
+/// The problem as a mixed-integer program in CBC: a flow through `graph` (built with the same
+/// forbidden combinations; not for the peak), or without one the plain model, whose event rows are
+/// added as they are violated.
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
-                      const Patience& patience);
+                      const Patience& patience, const FrontierGraph* graph);
 
 /// A choice within all limits, found by trying one layer's options at a time; empty when that
 /// fails.
@@ -71,8 +75,6 @@ struct KnownLimit {
   std::vector<std::pair<int, double>> events;  // weight of the bytes at single events
   double limit = 0;
 };
-
-struct FrontierGraph;
 
 /// Our own engine on the frontier graph of `problem` (built with the same forbidden combinations).
 /// Limits may differ from those that the graph was built with. `start`: a known choice, or empty.

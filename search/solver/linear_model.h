@@ -10,13 +10,16 @@
 
 namespace mpsearch::solver {
 
-/// A variable in 0..1. Only the columns of options are integer: the others follow from them.
+/// A variable, mostly in 0..1. Only the columns of options are integer: the others follow from
+/// them.
 struct Column {
   std::string name;
   bool integer = false;
   double ms = 0;
   double sensitivity = 0;
   std::vector<ByteInterval> held;  // what a value of 1 holds
+  double lower = 0;
+  double upper = 1;
 };
 
 struct Entry {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "search/solver/arc_flow.h"
+#include "search/solver/engine.h"
 #include "search/solver/linear_model.h"
 
 namespace mpsearch {
@@ -44,20 +46,16 @@ void add_row(const LinearModel& model, const std::string& name, const std::vecto
   if (!std::isinf(lower)) out += fmt::format(" {}l:{} >= {}\n", name, sum, lower);
 }
 
-}  // namespace
-
-std::string write_lp(const Problem& problem) {
-  validate(problem);
-  const LinearModel model = solver::linear_model(problem, {});
+std::string text_of(const Problem& problem, const LinearModel& model, bool event_rows,
+                    const std::string& title) {
   const bool by_ms = problem.objective == Objective::Ms;
-  std::string out =
-      "\\ mpsearch problem: one option per layer, bytes at every event\nMinimize\n obj:";
+  std::string out = "\\ mpsearch problem: " + title + "\nMinimize\n obj:";
   out += sum_text(model, cost_entries(model, by_ms ? &Column::ms : &Column::sensitivity));
   out += "\nSubject To\n";
   for (std::size_t r = 0; r < model.rows.size(); ++r)
     add_row(model, fmt::format("r{}", r), model.rows[r].entries, model.rows[r].lower,
             model.rows[r].upper, out);
-  for (int e = 0; e < problem.events; ++e)
+  for (int e = 0; e < problem.events && event_rows; ++e)
     add_row(model, fmt::format("event{}", e), solver::event_entries(model, e), -INFINITY,
             static_cast<double>(problem.limits.bytes - model.base[e]), out);
   if (problem.limits.ms)
@@ -66,12 +64,35 @@ std::string write_lp(const Problem& problem) {
     add_row(model, "sensitivity", cost_entries(model, &Column::sensitivity), -INFINITY,
             *problem.limits.sensitivity, out);
   out += "Bounds\n";
+  const auto binary = [](const Column& column) { return column.integer && column.upper == 1; };
   for (const Column& column : model.columns)
-    if (!column.integer) out += fmt::format(" 0 <= {} <= 1\n", column.name);
+    if (!binary(column))
+      out += fmt::format(" {} <= {} <= {}\n", column.lower, column.name, column.upper);
   out += "Binaries\n";
   for (const Column& column : model.columns)
-    if (column.integer) out += " " + column.name + "\n";
+    if (binary(column)) out += " " + column.name + "\n";
   return out + "End\n";
+}
+
+}  // namespace
+
+std::string write_lp(const Problem& problem) {
+  validate(problem);
+  return text_of(problem, solver::linear_model(problem, {}), true,
+                 "one option per layer, bytes at every event");
+}
+
+std::optional<std::string> write_flow_lp(const Problem& problem) {
+  validate(problem);
+  const solver::Patience patience({});
+  for (const solver::Order& order : solver::elimination_orders(problem, {})) {
+    const std::optional<solver::FrontierGraph> graph =
+        solver::build_graph(problem, order, {}, solver::kMostFlowArcs, patience);
+    if (graph && graph->steps.front().nodes > 0)
+      return text_of(problem, solver::arc_flow_model(*graph, problem), false,
+                     "a unit of flow through the frontier graph");
+  }
+  return std::nullopt;
 }
 
 }  // namespace mpsearch

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "search/solver/arc_flow.h"
 #include "search/solver/check.h"
 #include "search/solver/engine.h"
 #include "search/solver/frontier_graph.h"
@@ -39,16 +40,18 @@ class Engines {
  public:
   Engines(const Problem& problem, const SolveOptions& options, const Patience& patience)
       : options_(options), patience_(patience) {
-    if (options.engine == Engine::Cbc) return;
+    const bool cbc = options.engine == Engine::Cbc;
     const std::vector<Order> orders = elimination_orders(problem, options.forbidden);
     // The promise is a guess: where it matters, the next orders may prove better.
     for (std::size_t o = 0; o < std::min<std::size_t>(4, orders.size()); ++o) {
       if (graph_ && graph_->arcs < kCheapArcs) break;
-      std::optional<FrontierGraph> graph = build_graph(problem, orders[o], options.forbidden,
-                                                       graph_ ? graph_->arcs : kMostArcs, patience);
+      const std::int64_t most = graph_ ? graph_->arcs : cbc ? kMostFlowArcs : kMostArcs;
+      std::optional<FrontierGraph> graph =
+          build_graph(problem, orders[o], options.forbidden, most, patience);
       if (graph && (!graph_ || graph->arcs < graph_->arcs)) graph_ = std::move(graph);
     }
-    if (graph_ || options.engine == Engine::Auto) return;
+    exact_ = graph_ && !cbc;
+    if (exact_ || options.engine != Engine::Exact) return;
     throw Error(ErrorKind::Unavailable,
                 ErrorText{.what = "the exact engine cannot hold this problem",
                           .at = {},
@@ -56,14 +59,17 @@ class Engines {
                           .try_ = "--solver cbc"});
   }
 
-  const char* name() const { return graph_ ? "exact" : "cbc"; }
+  const char* name() const { return exact_ ? "exact" : "cbc"; }
 
   /// `problem` differs from the constructor's in its limits and objective at most.
   Answer minimise(const Problem& problem, Goal goal, const std::vector<int>& start,
                   std::int64_t node_limit) {
     SolveOptions options = options_;
     options.node_limit = node_limit;
-    if (!graph_) return solve_with_cbc(problem, goal, options, patience_);
+    if (!exact_) {
+      certificate_ = {goal == Goal::Ms ? 1.0 : 0.0, goal == Goal::Sensitivity ? 1.0 : 0.0, {}, 0};
+      return solve_with_cbc(problem, goal, options, patience_, graph_ ? &*graph_ : nullptr);
+    }
     KnownLimit certificate;
     Answer answer =
         solve_exactly(problem, *graph_, goal, known_, start, options, patience_, &certificate);
@@ -79,7 +85,7 @@ class Engines {
 
   /// From now on only choices whose last goal is at most `best` matter.
   void keep_ties(double best) {
-    if (!graph_) return;
+    if (!exact_) return;
     certificate_.limit += best;
     certificate_.limit += 2e-9 * std::fabs(best) + 1e-12 * std::fabs(certificate_.limit);
     known_ = {certificate_};
@@ -89,6 +95,7 @@ class Engines {
   const SolveOptions& options_;
   const Patience& patience_;
   std::optional<FrontierGraph> graph_;
+  bool exact_ = false;  // our engine answers
   KnownLimit certificate_;
   std::vector<KnownLimit> known_;
 };

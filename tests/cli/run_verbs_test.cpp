@@ -89,6 +89,58 @@ TEST_F(RunVerbs, ABudgetWithoutPlanIsAnAnswerThatNamesTheLeastOne) {
   EXPECT_EQ(at(least - 1).status, 1);
 }
 
+TEST_F(RunVerbs, EachLeverOfAnImpossibleBudgetIsComputed) {
+  const auto least_of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"net.onnx", "--budget", "200KiB", "--json"});
+    const Outcome outcome = run(words, true);
+    EXPECT_EQ(outcome.status, 1) << outcome.err;
+    EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
+    return std::pair(json::parse(outcome.out), outcome.err);
+  };
+  const auto lever = [](const json& answer, const std::string& change) {
+    for (const json& lever : answer["levers"])
+      if (lever["change"] == change) return lever["least_budget_bytes"].get<std::int64_t>();
+    return std::int64_t{-1};
+  };
+  const auto [pinned, text] = least_of({"--batch", "16", "--pin", "conv*=fp32"});
+  const auto [free, free_text] = least_of({"--batch", "16"});
+  const auto [edges, edges_text] = least_of({"--batch", "16", "--fp8-edges"});
+  const auto [single, single_text] = least_of({"--batch", "1", "--pin", "conv*=fp32"});
+  EXPECT_EQ(lever(pinned, "without --pin 'conv*=fp32'"), free["least_budget_bytes"]);
+  EXPECT_EQ(lever(free, "--fp8-edges"), edges["least_budget_bytes"]);
+  EXPECT_EQ(lever(pinned, "--batch 1"), single["least_budget_bytes"]);
+  EXPECT_LT(free["least_budget_bytes"], pinned["least_budget_bytes"]);
+  EXPECT_NE(text.find("without --pin 'conv*=fp32': least peak "), std::string::npos) << text;
+  std::int64_t before = std::numeric_limits<std::int64_t>::max();
+  for (const json& tensor : free["tensors"]) {
+    EXPECT_LE(tensor["bytes"], before);
+    before = tensor["bytes"];
+  }
+}
+
+TEST_F(RunVerbs, APinThatForbidsEveryPlanIsNamed) {
+  const Outcome outcome =
+      run({"net.onnx", "--batch", "8", "--pin", "conv*=fp8", "-q", "--json"}, true);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
+  EXPECT_EQ(json::parse(outcome.out)["status"], "infeasible");
+  EXPECT_EQ(outcome.err,
+            "error: no plan obeys the pins: layer 'conv1' cannot be FP8\n"
+            "  at: --pin 'conv*'\n"
+            "  why: first and last weighted layers stay above FP8 (--fp8-edges)\n"
+            "  try: --pin with one of the precisions that the layer allows\n");
+  const Outcome limits = run(
+      {"net.onnx", "--batch", "8", "--pin", "conv*=fp32", "--max-time-ratio", "0.001", "--json"},
+      true);
+  EXPECT_EQ(limits.status, 1);
+  EXPECT_EQ(departure_from_schema(limits.out, "plan"), "");
+  EXPECT_NE(limits.err.find("no plan at any budget keeps --max-time-ratio 0.001, --pin "
+                            "'conv*=FP32'"),
+            std::string::npos)
+      << limits.err;
+  EXPECT_NE(limits.err.find("without --max-time-ratio: least peak"), std::string::npos);
+}
+
 TEST_F(RunVerbs, TrainByThePlanWritesAModelThatEvalReads) {
   const Outcome outcome = run({"train", "net.onnx", "--plan", "plan.json", "--steps", "6", "--json",
                                "--log-losses", "-o", "trained.onnx"});

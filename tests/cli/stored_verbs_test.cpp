@@ -1,5 +1,6 @@
 // Verbs that need nothing but stored files: zoo, solve, diff.
 #include <filesystem>
+#include <random>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -110,6 +111,48 @@ TEST(Solve, AnInfeasibleProblemIsAnAnswerWithStatusOne) {
   EXPECT_EQ(json::parse(outcome.out)["status"], "infeasible");
   EXPECT_TRUE(json::parse(outcome.out)["objective"].is_null());
   EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
+}
+
+/// Many layers that hold random bytes at many events: nothing finishes soon.
+std::string hard_problem() {
+  std::mt19937 random(7);
+  json problem = {{"version", 1},
+                  {"objective", "ms"},
+                  {"limits", {{"bytes", 100000}}},
+                  {"events", 30},
+                  {"base", std::vector<int>(30, 0)},
+                  {"tensors", json::array()},
+                  {"layers", json::array()}};
+  for (int l = 0; l < 200; ++l) {
+    json options = json::array();
+    for (int o = 0; o < 6; ++o) {
+      json bytes = json::array();
+      for (int e = 0; e < 30; ++e) bytes.push_back({e, e, random() % 1000});
+      options.push_back({{"name", std::to_string(o)},
+                         {"ms", static_cast<double>(random() % 100000) / 7},
+                         {"sensitivity", 0},
+                         {"bytes", bytes},
+                         {"writes", json::array()},
+                         {"reads", json::array()}});
+    }
+    problem["layers"].push_back({{"name", std::to_string(l)}, {"options", options}});
+  }
+  return problem.dump();
+}
+
+TEST(Solve, AnInterruptPrintsTheIncumbentWithItsGap) {
+  const TemporaryFolder folder;
+  folder.write("hard.json", hard_problem());
+  const Outcome outcome = run_command(folder, {"solve", "hard.json", "--json"},
+                                      {"timeout", "--preserve-status", "-s", "INT", "2"});
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(answer["status"], "feasible");
+  EXPECT_EQ(answer["choice"].size(), 200U);
+  EXPECT_GT(answer["gap"], 0);
+  EXPECT_LT(answer["bound"], answer["objective"]);
+  EXPECT_LE(answer["peak_bytes"], 100000);
 }
 
 TEST(Solve, BadFilesHaveTheirExitCodes) {

@@ -58,5 +58,19 @@ TEST(LpFile, OptionColumnsCarryTheOptionsCostsAndEveryEventHasItsRow) {
   }
 }
 
+TEST(LpFile, TheFlowHasEveryOptionAndNoEventRow) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const Problem problem = testing::RandomProblem(seed).draw();
+    const std::optional<std::string> text = write_flow_lp(problem);
+    if (!text) continue;  // no choice at all
+    EXPECT_EQ(text->find("event0u:"), std::string::npos);
+    for (std::size_t l = 0; l < problem.layers.size(); ++l)
+      for (std::size_t o = 0; o < problem.layers[l].options.size(); ++o) {
+        const std::string name = "x" + std::to_string(l) + "_" + std::to_string(o);
+        EXPECT_NE(text->find(name), std::string::npos) << "seed " << seed;
+      }
+  }
+}
+
 }  // namespace
 }  // namespace mpsearch

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "search/solver/check.h"
+#include "search/solver/engine.h"
 #include "tests/support/solver_random.h"
 #include "tests/support/solver_reference.h"
 
@@ -183,6 +184,36 @@ TEST_P(AgainstBruteForce, LimitsThatAChoiceMeetsExactlyAreNoTrap) {
     if (best.found) {
       ASSERT_NEAR(solution.objective, best.objective, 2e-9 * std::fabs(best.objective));
     }
+  }
+}
+
+/// The flow through the frontier graph, the plain model and our engine, with budgets that bind.
+TEST(Engines, AgreeOnTheOptimum) {
+  int solved = 0;
+  for (std::uint64_t seed = 300; solved < 5; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    testing::RandomProblem random(seed, 8, 3);
+    Problem problem = random.draw();
+    const LeastBudget least = least_budget(problem);
+    if (least.choice.empty() || problem.layers.size() < 6) continue;
+    problem.limits.bytes = least.bytes + random.between(0, 30);
+    ++solved;
+    const Solution exact = solve(problem, {.engine = Engine::Exact});
+    const Solution flow = solve(problem, {.engine = Engine::Cbc});
+    ASSERT_EQ(exact.status, SolveStatus::Optimal);
+    ASSERT_EQ(flow.status, SolveStatus::Optimal);
+    EXPECT_EQ(flow.solver, "cbc");
+    const double size = 1e-6 * std::fabs(exact.objective);
+    EXPECT_NEAR(flow.objective, exact.objective, size);
+    const SolveOptions options;
+    const solver::Patience patience(options);
+    const solver::Goal goal =
+        problem.objective == Objective::Ms ? solver::Goal::Ms : solver::Goal::Sensitivity;
+    const solver::Answer plain = solver::solve_with_cbc(problem, goal, options, patience, nullptr);
+    ASSERT_EQ(plain.status, SolveStatus::Optimal);
+    const Evaluation evaluation = evaluate(problem, plain.choice);
+    EXPECT_NEAR(problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity,
+                exact.objective, size);
   }
 }
 

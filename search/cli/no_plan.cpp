@@ -1,0 +1,76 @@
+#include "search/cli/no_plan.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+#include "models/onnx/import.h"
+#include "search/cli/output.h"
+#include "search/cli/plan_text.h"
+#include "search/cli/profile_bar.h"
+#include "search/cli/run_settings.h"
+#include "search/cli/size.h"
+#include "search/levers.h"
+
+namespace mpsearch {
+namespace {
+
+Rebatch rebatch_of(const RunSetup& setup) {
+  return [&setup](std::int64_t batch) -> std::optional<Model> {
+    TrainingSettings settings = setup.settings;
+    for (InputSettings& input : settings.inputs) {
+      if (!input.shape.empty() && input.shape[0] == settings.batch) input.shape[0] = batch;
+    }
+    settings.batch = batch;
+    try {
+      return import_model(setup.path, import_options(settings));
+    } catch (const Error&) {
+      return std::nullopt;  // its file has the batch written into it
+    }
+  };
+}
+
+[[noreturn]] void refuse_unproven(const PlanAnswer& answer, Console& console) {
+  if (console.json()) {
+    print_json(console, {{"status", "unknown"}, {"budget_bytes", answer.budget_bytes}});
+  }
+  throw Error(answer.interrupted ? ErrorKind::Interrupted : ErrorKind::GoalNotMet,
+              {.what = fmt::format("the search was stopped before it found a plan within {}",
+                                   format_bytes(answer.budget_bytes)),
+               .at = {},
+               .why = "nor is it proven that there is none",
+               .try_ = "more time, or a larger --budget"});
+}
+
+}  // namespace
+
+Profiled profile_or_refuse(const RunSetup& setup, Console& console) {
+  try {
+    return profile_model(setup.model, setup.request, *setup.backend, setup.data(),
+                         profile_bar(console));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::GoalNotMet && console.json()) {
+      print_json(console, {{"status", "infeasible"},
+                           {"budget_bytes", nullptr},
+                           {"least_budget_bytes", nullptr},
+                           {"limiting_event", ""},
+                           {"tensors", nlohmann::ordered_json::array()},
+                           {"levers", nlohmann::ordered_json::array()},
+                           {"why", error.text().at}});
+    }
+    throw;
+  }
+}
+
+void require_plan(const PlanAnswer& answer, const Profiled& profiled, const RunSetup& setup,
+                  const std::string& command, Console& console) {
+  if (answer.status == SolveStatus::Unknown) refuse_unproven(answer, console);
+  if (!answer.infeasible) return;
+  const std::vector<Lever> levers =
+      levers_of(profiled, setup.request, *setup.backend, rebatch_of(setup));
+  if (console.json()) print_json(console, infeasible_json(answer, levers));
+  throw Error(ErrorKind::GoalNotMet,
+              infeasible_text(answer, levers, setup.request, command, setup.model.batch));
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,150 @@
+#include "search/levers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/error.h"
+#include "models/lower.h"
+#include "models/op.h"
+#include "search/confirm.h"
+
+namespace mpsearch {
+namespace {
+
+/// A profile in which nothing takes time, with the kernels that are known: enough for bytes.
+SpeedProfile timeless(const StepGraph& step, const RecordedKernels& kernels,
+                      const Backend& backend) {
+  SpeedProfile profile;
+  const Graph& graph = step.graph;
+  const std::vector<Layout> layouts = assign_layouts(graph);
+  const auto add = [&](const KernelCall& call) {
+    const std::string key = key_of(call);
+    profile.timings[key] = {};
+    profile.kernels[key] = choose_kernel(backend, kernels, call);
+  };
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (graph.nodes[i].op->view) continue;
+    const auto id = static_cast<NodeId>(i);
+    for (const Precision precision : allowed_of(graph, id)) {
+      add(call_under(graph, id, precision, layouts));
+    }
+  }
+  for (const Event& event : schedule_of(graph, layouts)) {
+    if (event.node == kNone) add(cast_call(graph, event.copy, event.from));
+  }
+  return profile;
+}
+
+/// The least arena of any plan of the model, whose layers' `allowed` count.
+std::int64_t least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
+                         const Backend& backend) {
+  Profiled profiled;
+  profiled.model = std::move(model);
+  profiled.step = training_graph(profiled.model, request.training);
+  profiled.speed = timeless(profiled.step, kernels, backend);
+  profiled.built =
+      build_problem(profiled.step, profiled.speed, [](LayerId, Precision) { return 0.0; });
+  Problem problem = profiled.built.problem;
+  problem.limits.bytes = std::int64_t{1} << 60;
+  return least_confirmed(profiled, problem, request, backend).peak_bytes;
+}
+
+class Levers {
+ public:
+  Levers(const Profiled& profiled, const PlanRequest& request, const Backend& backend)
+      : profiled_(profiled),
+        request_(request),
+        backend_(backend),
+        budget_(budget_bytes(request.budget, profiled)) {}
+
+  void try_batches(const Rebatch& rebatch) {
+    for (std::int64_t batch = profiled_.model.batch / 2; batch >= 1; batch /= 2) {
+      std::optional<Model> model = rebatch(batch);
+      const std::vector<Layer>& layers = profiled_.model.graph.layers;
+      if (!model || model->graph.layers.size() != layers.size()) return;
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        model->graph.layers[i].allowed = layers[i].allowed;
+      }
+      const std::int64_t least =
+          least_arena(std::move(*model), request_, profiled_.speed.kernels, backend_);
+      if (least > budget_ && batch > 1) continue;
+      add("--batch " + std::to_string(batch), least);
+      return;
+    }
+  }
+
+  void try_limits() {
+    const auto without = [&](const std::string& flag, auto change) {
+      PlanRequest looser = request_;
+      change(looser);
+      const Problem problem = limited_problem(profiled_, looser, budget_);
+      add("without " + flag, least_confirmed(profiled_, problem, looser, backend_).peak_bytes);
+    };
+    if (request_.max_time_ratio) {
+      without("--max-time-ratio", [](PlanRequest& r) { r.max_time_ratio.reset(); });
+    }
+    if (request_.max_sensitivity) {
+      without("--max-sensitivity", [](PlanRequest& r) { r.max_sensitivity.reset(); });
+    }
+  }
+
+  /// `original`: the model before any restriction.
+  void try_restrictions(const Model& original) {
+    const Restrictions& now = request_.restrictions;
+    for (std::size_t i = 0; i < now.pins.size(); ++i) {
+      Restrictions looser = now;
+      looser.pins.erase(looser.pins.begin() + static_cast<std::ptrdiff_t>(i));
+      std::string name(name_of(now.pins[i].precision));
+      std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+      restricted("without --pin '" + now.pins[i].pattern + "=" + name + "'", original, looser);
+    }
+    if (now.precisions.size() < kPrecisions.size()) {
+      Restrictions looser = now;
+      looser.precisions.assign(kPrecisions.begin(), kPrecisions.end());
+      restricted("with all precisions", original, looser);
+    }
+    if (!now.fp8_edges &&
+        std::ranges::find(now.precisions, Precision::FP8) != now.precisions.end()) {
+      Restrictions looser = now;
+      looser.fp8_edges = true;
+      restricted("--fp8-edges", original, looser);
+    }
+  }
+
+  std::vector<Lever> take() { return std::move(levers_); }
+
+ private:
+  void restricted(const std::string& change, Model model, const Restrictions& restrictions) {
+    Exclusions exclusions = restrict_layers(model, request_.training, restrictions, backend_);
+    for (const auto& [key, score] : profiled_.sensitivity.scores) {
+      if (score.out_of_range.empty()) continue;
+      exclude(model.graph, exclusions, key.first, key.second, score.out_of_range);
+    }
+    add(change, least_arena(std::move(model), request_, profiled_.speed.kernels, backend_));
+  }
+
+  void add(std::string change, std::int64_t least) {
+    levers_.push_back({std::move(change), least, least > 0 && least <= budget_});
+  }
+
+  const Profiled& profiled_;
+  const PlanRequest& request_;
+  const Backend& backend_;
+  std::int64_t budget_;
+  std::vector<Lever> levers_;
+};
+
+}  // namespace
+
+std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
+                             const Backend& backend, const Rebatch& rebatch) {
+  Levers levers(profiled, request, backend);
+  const bool limited = request.max_time_ratio || request.max_sensitivity;
+  levers.try_limits();
+  if (!limited) levers.try_batches(rebatch);
+  const std::optional<Model> original = rebatch(profiled.model.batch);
+  if (!limited && original) levers.try_restrictions(*original);
+  return levers.take();
+}
+
+}  // namespace mpsearch

@@ -1,0 +1,32 @@
+// What would make an impossible budget possible: the least budget again under each looser setting.
+// Used by the commands that answer "no plan fits".
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "search/planner.h"
+
+namespace mpsearch {
+
+/// `least_budget_bytes` is exact for the kernels that this machine's profile chose, or the first
+/// candidates where it has not met the calls; 0: no plan at any budget.
+struct Lever {
+  std::string change;  // "--batch 16", "without --pin 'conv*=fp32'"
+  std::int64_t least_budget_bytes = 0;
+  bool fits = false;  // the budget that was asked for
+};
+
+/// The model at another batch; empty where its file does not allow that.
+using Rebatch = std::function<std::optional<Model>(std::int64_t batch)>;
+
+/// Computed for the largest halved batch that fits (else the smallest), and for each of the
+/// request's restrictions and limits left out alone. Pins and precisions are not tried where a
+/// limit on time or sensitivity holds: those were not measured for what is forbidden.
+std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
+                             const Backend& backend, const Rebatch& rebatch);
+
+}  // namespace mpsearch
