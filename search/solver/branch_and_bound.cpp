@@ -161,6 +161,7 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     root_view_ = view_;
     shrink_graph();
     view_ = root_view_;
+    if (!bound_rows(node)) return false;
     dual_->evaluate(node.state.rows, node.state.multiplier, view_);
   } else if (incumbent_.empty() || nodes_ % 16 == 0) {
     search_beams(node, 24);
