@@ -19,7 +19,8 @@ constexpr std::size_t kLabels = 200;
 }  // namespace
 
 BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task task,
-                               const SolveOptions& options, const Patience& patience)
+                               const std::vector<char>& allowed, const SolveOptions& options,
+                               const Patience& patience)
     : problem_(problem),
       graph_(std::move(graph)),
       task_(std::move(task)),
@@ -33,6 +34,8 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
       root_view_.allowed.push_back(static_cast<char>(signature >= 0));
     root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
   }
+  for (std::size_t o = 0; o < allowed.size(); ++o)
+    root_view_.allowed[o] = static_cast<char>(root_view_.allowed[o] & allowed[o]);
   if (task_.peak) bracket_peak();
   dearest_ = task_.peak ? task_.high_peak : dual_->pricing().dearest(task_.goal, root_view_);
   root_bound_ = dual_->evaluate({}, {}, root_view_);
@@ -66,6 +69,19 @@ double BranchAndBound::stop() const {
   if (incumbent_.empty()) return dearest_ + 1e-9 * std::max(std::fabs(dearest_), spread_);
   if (task_.peak) return incumbent_goal_ - grain_ + 1e-3;
   return incumbent_goal_ - 1e-9 * std::fabs(incumbent_goal_);
+}
+
+/// What costs at most this may be as good as the incumbent.
+double BranchAndBound::tie() const {
+  if (incumbent_.empty() || task_.peak) return stop();
+  return incumbent_goal_ + 2e-9 * std::fabs(incumbent_goal_) + 1e-11 * spread_;
+}
+
+/// Remembers what view_ leaves of the node for the breaking of ties; nothing in it is below
+/// `least`.
+void BranchAndBound::close(const SearchNode& node, double least) {
+  if (task_.peak || incumbent_.empty() || least > tie()) return;
+  closed_.push_back({least, node.allowed});
 }
 
 bool BranchAndBound::feasible(const Path& path) const {
@@ -107,7 +123,10 @@ Answer BranchAndBound::run() {
     open.pop_back();
     bool alive = true;
     while (alive) {  // plunge
-      if (node.bound >= stop()) break;
+      if (node.bound >= stop()) {
+        close(node, node.bound);
+        break;
+      }
       const bool over =
           patience_.over() || (options_.node_limit > 0 && nodes_ >= options_.node_limit);
       if (nodes_ > 0 && over) {  // the first node always gives a bound and mostly an answer
@@ -125,7 +144,10 @@ Answer BranchAndBound::run() {
       }
       if (!alive) break;
       const Split chosen = split(node);
-      if (chosen.layer_step < 0) break;  // a single choice, and process() met it
+      if (chosen.layer_step < 0) {  // a single choice, and process() met it
+        close(node, node.bound);
+        break;
+      }
       // Light options lead to a first solution, heavy ones are refuted sooner.
       const bool heavy_first = !incumbent_.empty();
       open.push_back(child(node, chosen, !heavy_first));
@@ -138,6 +160,10 @@ Answer BranchAndBound::run() {
   if (std::isinf(unfinished) && unfinished > 0) {
     answer.status = incumbent_.empty() ? SolveStatus::Infeasible : SolveStatus::Optimal;
     answer.bound = incumbent_goal_;
+    answer.tied.assign(root_view_.allowed.size(), 0);
+    for (const Closed& part : closed_)
+      for (std::size_t o = 0; o < part.allowed.size() && part.least <= tie(); ++o)
+        answer.tied[o] = static_cast<char>(answer.tied[o] | part.allowed[o]);
   } else {
     answer.status = incumbent_.empty() ? SolveStatus::Unknown : SolveStatus::Feasible;
     answer.bound = unfinished;
@@ -167,9 +193,12 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     search_beams(node, 24);
     search_near_incumbent(node);
   }
-  if (node.bound >= stop() || !finish_by_labels(node)) return false;
   node.allowed = view_.allowed;
-  return true;
+  if (node.bound >= stop()) {
+    close(node, node.bound);
+    return false;
+  }
+  return finish_by_labels(node);
 }
 
 /// Once the incumbent is better, less of the whole graph is worth looking at.
@@ -179,7 +208,7 @@ void BranchAndBound::strike_root() {
   const double bound = dual_->evaluate(root_state_.rows, root_state_.multiplier, root_view_);
   if (std::isinf(bound)) return;
   dual_->pricing().strike(root_view_,
-                          stop() + dual_->rounding(root_state_, bound) +
+                          tie() + dual_->rounding(root_state_, bound) +
                               dual_->constant(root_state_.rows, root_state_.multiplier));
   const auto alive =
       std::count_if(root_view_.to.begin(), root_view_.to.end(), [](int to) { return to >= 0; });
@@ -233,14 +262,24 @@ bool BranchAndBound::tighten(SearchNode& node, int steps) {
   for (int round = 0; round < 4; ++round) {
     const DualResult result = dual_->improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3,
                                              [this](const Path& path) { return meet(path); });
-    if (result.enough) return false;
+    if (result.enough) {
+      node.allowed = view_.allowed;
+      close(node, std::isinf(result.bound)
+                      ? result.bound
+                      : result.bound - dual_->rounding(node.state, result.bound));
+      return false;
+    }
     double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
     bound -= dual_->rounding(node.state, bound);
     node.bound = std::max(node.bound, bound);
-    if (node.bound >= stop()) return false;
+    if (node.bound >= stop()) {
+      node.allowed = view_.allowed;
+      close(node, node.bound);
+      return false;
+    }
     const auto left = std::count(view_.allowed.begin(), view_.allowed.end(), 1);
     const int struck =
-        dual_->pricing().strike(view_, stop() + 2 * dual_->rounding(node.state, bound) +
+        dual_->pricing().strike(view_, tie() + 2 * dual_->rounding(node.state, bound) +
                                            dual_->constant(node.state.rows, node.state.multiplier));
     if (struck * 10 <= left) break;
   }
@@ -259,6 +298,9 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
     return true;
   }
   for (const Path& path : result.found) meet(path);
+  double least = result.least_pruned;
+  if (!result.found.empty()) least = std::min(least, task_.goal_of(result.found.front()));
+  close(node, least);
   return false;
 }
 

@@ -22,7 +22,8 @@ struct SearchNode {
 class BranchAndBound {
  public:
   BranchAndBound(const Problem& problem, FrontierGraph graph, Task task,
-                 const SolveOptions& options, const Patience& patience);
+                 const std::vector<char>& allowed, const SolveOptions& options,
+                 const Patience& patience);
 
   /// A known feasible choice to start from.
   void start_from(const std::vector<int>& choice);
@@ -35,6 +36,8 @@ class BranchAndBound {
  private:
   void bracket_peak();
   double stop() const;
+  double tie() const;
+  void close(const SearchNode& node, double least);
   double meet(const Path& path);
   bool feasible(const Path& path) const;
 
@@ -80,6 +83,13 @@ class BranchAndBound {
   std::int64_t grain_ = 1;  // every peak is a multiple of it
   double struck_at_ = 0;    // the incumbent when the root was last struck
   std::int64_t nodes_ = 0;
+
+  /// A closed part of the search that may hold a choice as good as the incumbent.
+  struct Closed {
+    double least = 0;
+    std::vector<char> allowed;
+  };
+  std::vector<Closed> closed_;
 };
 
 }  // namespace mpsearch::solver

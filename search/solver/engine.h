@@ -46,6 +46,9 @@ struct Answer {
   double bound = 0;
   std::int64_t nodes = 0;
   bool interrupted = false;
+  /// When optimal: whether each option of the graph, in its order, may be part of a choice as good
+  /// as the optimum within 1e-9 relative. Empty: not known.
+  std::vector<char> tied = {};
 };
 
 /// Whether `choice` avoids every combination.
@@ -77,11 +80,12 @@ struct KnownLimit {
 };
 
 /// Our own engine on the frontier graph of `problem` (built with the same forbidden combinations).
-/// Limits may differ from those that the graph was built with. `start`: a known choice, or empty.
+/// Limits may differ from those that the graph was built with. `start`: a known choice, or empty;
+/// `allowed`: the options of the graph to look at, in its order, or empty.
 Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal goal,
                      const std::vector<KnownLimit>& known, const std::vector<int>& start,
-                     const SolveOptions& options, const Patience& patience,
-                     KnownLimit* certificate);
+                     const std::vector<char>& allowed, const SolveOptions& options,
+                     const Patience& patience, KnownLimit* certificate);
 
 /// The certificate from multipliers near the best: they are improved on the whole graph, where no
 /// incumbent has struck anything out, until the bound is `enough`. `near` is what solve_exactly()

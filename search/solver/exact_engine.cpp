@@ -9,9 +9,9 @@ namespace mpsearch::solver {
 
 Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal goal,
                      const std::vector<KnownLimit>& known, const std::vector<int>& start,
-                     const SolveOptions& options, const Patience& patience,
-                     KnownLimit* certificate) {
-  if (graph.steps.front().nodes == 0) return {SolveStatus::Infeasible, {}, 0, 0, false};
+                     const std::vector<char>& allowed, const SolveOptions& options,
+                     const Patience& patience, KnownLimit* certificate) {
+  if (graph.steps.front().nodes == 0) return {SolveStatus::Infeasible, {}, 0, 0, false, {}};
   Task task;
   task.goal.ms = goal == Goal::Ms ? 1 : 0;
   task.goal.sensitivity = goal == Goal::Sensitivity ? 1 : 0;
@@ -24,7 +24,7 @@ Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal go
     task.others.push_back({{0, 1, {}}, relaxed(*problem.limits.sensitivity)});
   for (const KnownLimit& limit : known)
     task.others.push_back({{limit.ms, limit.sensitivity, limit.events}, limit.limit});
-  BranchAndBound search(problem, graph, task, options, patience);
+  BranchAndBound search(problem, graph, task, allowed, options, patience);
   if (!start.empty()) search.start_from(start);
   Answer answer = search.run();
   if (certificate != nullptr) {

@@ -53,7 +53,7 @@ class LabelSearch {
     for (const RowBounds& row : in_.bounds)
       if (row.row >= in_.task.events) others_.push_back(&row);
     goal_slack_ = 1e-13 * std::fabs(stop);
-    byte_limit_ = static_cast<double>(in_.task.bytes) + 0.5;
+    byte_limit_ = static_cast<double>(in_.task.bytes);
   }
 
   LabelResult run(std::size_t most, bool exact) {
@@ -63,6 +63,7 @@ class LabelSearch {
     for (std::size_t k = 0; k < in_.graph.steps.size(); ++k) {
       prepare(k + 1);
       extend(static_cast<int>(k));
+      result.least_pruned = least_pruned_;
       if (next_.size() == 0) return result;
       if (exact && next_.size() > 10 * most) return {};
       keep_undominated(most);
@@ -148,7 +149,10 @@ class LabelSearch {
         if (!fits(k + 1, to[s])) continue;
         double bound = add_ + in_.priced.to_end(k + 1, to[s]);
         for (int f = 0; f < next_.figures; ++f) bound += factor_[f] * figures_[f];
-        if (!(bound < stop_)) continue;
+        if (!(bound < stop_)) {
+          least_pruned_ = std::min(least_pruned_, bound);
+          continue;
+        }
         next_.node.push_back(to[s]);
         next_.bound.push_back(bound);
         next_.figure.insert(next_.figure.end(), figures_.begin(), figures_.end());
@@ -249,6 +253,7 @@ class LabelSearch {
   double add_ = 0;
   std::vector<Guard> guards_;
   std::vector<double> figures_;
+  double least_pruned_ = kInfinity;
   bool dropped_ = false;
 };
 

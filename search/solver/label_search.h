@@ -3,6 +3,7 @@
 // what is left in a node; with less, a beam that finds good choices.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "search/solver/dual.h"
@@ -32,8 +33,10 @@ struct LabelTask {
 };
 
 struct LabelResult {
-  bool complete = false;    // nothing was dropped but what cannot be better
-  std::vector<Path> found;  // by goal, the best first; a few at most
+  bool complete = false;  // nothing was dropped but what cannot be better
+  double least_pruned =
+      std::numeric_limits<double>::infinity();  // bound, of those at `stop` or more
+  std::vector<Path> found;                      // by goal, the best first; a few at most
 };
 
 /// The best choices within all limits whose bound is below `stop`. Keeps `most` labels a layer, or

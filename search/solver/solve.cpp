@@ -27,9 +27,8 @@ constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 
 constexpr std::int64_t kCheapArcs = 20'000;
 
-/// Nodes that breaking the tie may take, whatever the first search took.
-constexpr std::int64_t kTieNodes = 20;
-constexpr std::int64_t kTieFactor = 0;
+/// Nodes that breaking the tie may take.
+constexpr std::int64_t kTieNodes = 200;
 
 Goal goal_of(Objective objective) {
   return objective == Objective::Ms ? Goal::Ms : Goal::Sensitivity;
@@ -71,8 +70,9 @@ class Engines {
       return solve_with_cbc(problem, goal, options, patience_, graph_ ? &*graph_ : nullptr);
     }
     KnownLimit certificate;
-    Answer answer =
-        solve_exactly(problem, *graph_, goal, known_, start, options, patience_, &certificate);
+    Answer answer = solve_exactly(problem, *graph_, goal, known_, start, tied_, options, patience_,
+                                  &certificate);
+    tied_ = answer.tied;
     certificate_ = std::move(certificate);
     return answer;
   }
@@ -98,6 +98,7 @@ class Engines {
   bool exact_ = false;  // our engine answers
   KnownLimit certificate_;
   std::vector<KnownLimit> known_;
+  std::vector<char> tied_;  // options that may take part in a choice as good as the last answer
 };
 
 double objective_of(const Problem& problem, const Evaluation& evaluation) {
@@ -177,8 +178,8 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
     solution.bound = best;
     const Problem other = tie_break(problem, best);
     engines.keep_ties(best);
-    const Answer second = engines.minimise(other, goal_of(other.objective), solution.choice,
-                                           kTieNodes + kTieFactor * first.nodes);
+    const Answer second =
+        engines.minimise(other, goal_of(other.objective), solution.choice, kTieNodes);
     solution.nodes += second.nodes;
     if (!second.choice.empty() && objective_of(other, evaluate(other, second.choice)) <
                                       objective_of(other, evaluate(other, solution.choice)))
