@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -33,6 +34,16 @@ std::string resolved(const std::string& path) {
   return target.empty() ? path : target.string();
 }
 
+/// Whether the open file at `name` is ours to fill: new, or left by a writer that was killed. A
+/// living writer holds a lock on it, or has renamed it meanwhile.
+bool taken_over(int file, const std::string& name) {
+  if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
+  struct stat opened = {};
+  struct stat there = {};
+  if (fstat(file, &opened) != 0 || lstat(name.c_str(), &there) != 0) return false;
+  return opened.st_dev == there.st_dev && opened.st_ino == there.st_ino && ftruncate(file, 0) == 0;
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path, std::string what)
@@ -45,16 +56,27 @@ AtomicFile::AtomicFile(std::string path, std::string what)
     if (file_ < 0) fail(errno, "cannot be created");
     return;
   }
-  for (int attempt = 0; file_ < 0; ++attempt) {
-    temporary_ = fmt::format("{}/.{}.{}.{}.tmp", folder_of(path_),
-                             fs::path(path_).filename().string(), getpid(), attempt);
-    file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file_ < 0 && (errno != EEXIST || attempt > 1000)) {
-      temporary_.clear();
-      fail(errno, "cannot be created");
+  open_temporary();
+  if (exists) fchmod(file_, old.st_mode & 0777);
+}
+
+void AtomicFile::open_temporary() {
+  constexpr int kMostWriters = 1000;
+  for (int writer = 0; file_ < 0; ++writer) {
+    const std::string name =
+        fmt::format("{}/.{}.{}.tmp", folder_of(path_), fs::path(path_).filename().string(), writer);
+    const int file = open(name.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file >= 0 && taken_over(file, name)) {
+      file_ = file;
+      temporary_ = name;
+      return;
+    }
+    const int code = file >= 0 ? EEXIST : errno;
+    if (file >= 0) close(file);
+    if ((code != EEXIST && code != ELOOP) || writer == kMostWriters) {
+      fail(code, "cannot be created");
     }
   }
-  if (exists) fchmod(file_, old.st_mode & 0777);
 }
 
 AtomicFile::~AtomicFile() {

@@ -11,8 +11,9 @@
 namespace mpsearch {
 
 /// A file under a temporary name beside `path`; commit() gives it its name. Destroyed before that,
-/// it leaves nothing behind. Errors name `what` is saved ("the plan") and `path`: CannotCreate
-/// before the first byte, InputOutput after it, with bytes needed and free where the disk is full.
+/// it leaves nothing behind; what a killed process left is taken over by the next writer. Errors
+/// name `what` is saved ("the plan") and `path`: CannotCreate before the first byte, InputOutput
+/// after it, with bytes needed and free where the disk is full.
 class AtomicFile {
  public:
   AtomicFile(std::string path, std::string what);
@@ -30,6 +31,7 @@ class AtomicFile {
   void expect_bytes(std::size_t bytes) { expected_ = bytes; }
 
  private:
+  void open_temporary();
   [[noreturn]] void fail(int code, const char* doing) const;
 
   std::string path_;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -40,6 +42,36 @@ TEST(AtomicFile, WithoutCommitNothingIsLeftBehind) {
   const std::string path = folder.write("out", "old");
   { AtomicFile(path, "the plan").write("new"); }
   EXPECT_EQ(content_of(path), "old");
+  EXPECT_EQ(entries_in(folder.path()), 1U);
+}
+
+TEST(AtomicFile, WhatAKilledWriterLeftIsTakenOver) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("out", "old");
+  if (const pid_t child = fork(); child == 0) {
+    AtomicFile file(path, "the plan");
+    file.write("a long text of which a part must not stay");
+    raise(SIGKILL);
+  } else {
+    waitpid(child, nullptr, 0);
+  }
+  EXPECT_EQ(entries_in(folder.path()), 2U);
+  write_file_atomically(path, "new", "the plan");
+  EXPECT_EQ(content_of(path), "new");
+  EXPECT_EQ(entries_in(folder.path()), 1U);
+}
+
+TEST(AtomicFile, TwoWritersOfOneFileDoNotMeet) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("out");
+  AtomicFile first(path, "the plan");
+  first.write("first");
+  AtomicFile second(path, "the plan");
+  second.write("second");
+  first.commit();
+  EXPECT_EQ(content_of(path), "first");
+  second.commit();
+  EXPECT_EQ(content_of(path), "second");
   EXPECT_EQ(entries_in(folder.path()), 1U);
 }
 
