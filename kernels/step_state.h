@@ -10,7 +10,7 @@ namespace mpsearch {
 /// What changes from step to step and is decided by the host.
 struct StepInputs {
   std::uint64_t seed = 0;
-  std::uint64_t attempt = 0;  // counts attempts, skipped ones too
+  std::uint64_t attempt = 0;  // counts micro-batches, of skipped steps too; one a step by default
   float learning_rate = 0;
 };
 
@@ -24,7 +24,8 @@ struct StepState {
   std::int32_t consecutive = 0;  // overflows in a row
   std::int64_t dynamic = 0;      // 1: the loss scale follows the overflows
   std::int64_t skipped_total = 0;
-  std::int64_t accepted = 0;  // Adam's t, after this step
+  std::int64_t accepted = 0;       // Adam's t, after this step
+  std::int64_t micro_batches = 1;  // whose gradients are summed in a step; never changes
   // Of the last step.
   std::int32_t overflow = 0;    // 1: the step was skipped
   std::int32_t first_bad = -1;  // index of the first gradient with a non-finite element, or -1
@@ -32,6 +33,9 @@ struct StepState {
   float norm = 0;             // of the unscaled gradients, before clipping
   float gradient_factor = 1;  // inverse loss scale times clip coefficient
   float learning_rate = 0;
+
+  /// What the gradient of a mean loss is multiplied by.
+  constexpr float gradient_scale() const { return loss_scale / static_cast<float>(micro_batches); }
 };
 
 }  // namespace mpsearch

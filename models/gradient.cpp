@@ -63,24 +63,45 @@ void GradientBuilder::mark_wanted() {
   }
 }
 
-void GradientBuilder::run() {
-  const auto forward_nodes = static_cast<NodeId>(graph_.nodes.size());
-  for (NodeId id = forward_nodes; id-- > 0;) {
-    if (graph_.node(id).phase != Phase::Forward) continue;
-    current_ = id;
-    bool reached = false;
-    bool needed = false;
-    for (const ValueId output : graph_.node(id).outputs) {
-      reached = reached || gradient(output) != kNone;
-      needed = needed || wanted(output);
+void GradientBuilder::differentiate(NodeId id) {
+  current_ = id;
+  bool reached = false;
+  bool needed = false;
+  for (const ValueId output : graph_.node(id).outputs) {
+    reached = reached || gradient(output) != kNone;
+    needed = needed || wanted(output);
+  }
+  const OpDef& op = *graph_.node(id).op;
+  if ((!reached && !op.loss) || !needed) return;
+  require(op.gradient != nullptr, ErrorKind::BadContent,
+          "operator '" + std::string(op.name) + "' of node '" + graph_.node(id).name +
+              "' has no gradient, but a trained parameter lies before it");
+  const Node copy = graph_.node(id);  // rules add nodes, which moves the vector
+  op.gradient(*this, copy);
+}
+
+std::vector<std::vector<ValueId>> GradientBuilder::parameters_by_first_reader() const {
+  std::vector<std::vector<ValueId>> parameters(graph_.nodes.size());
+  std::vector<bool> seen(graph_.values.size(), false);
+  for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
+    for (const ValueId input : graph_.nodes[id].inputs) {
+      const auto index = static_cast<std::size_t>(input);
+      if (seen[index] || graph_.value(input).kind != ValueKind::Parameter) continue;
+      seen[index] = true;
+      parameters[id].push_back(input);
     }
-    const OpDef& op = *graph_.node(id).op;
-    if ((!reached && !op.loss) || !needed) continue;
-    require(op.gradient != nullptr, ErrorKind::BadContent,
-            "operator '" + std::string(op.name) + "' of node '" + graph_.node(id).name +
-                "' has no gradient, but a trained parameter lies before it");
-    const Node copy = graph_.node(id);  // rules add nodes, which moves the vector
-    op.gradient(*this, copy);
+  }
+  return parameters;
+}
+
+void GradientBuilder::run(const Complete& complete) {
+  const std::vector<std::vector<ValueId>> finished = parameters_by_first_reader();
+  for (auto id = static_cast<NodeId>(finished.size()); id-- > 0;) {
+    if (graph_.node(id).phase == Phase::Forward) differentiate(id);
+    if (!complete) continue;
+    for (const ValueId parameter : finished[static_cast<std::size_t>(id)]) {
+      if (const ValueId found = gradient(parameter); found != kNone) complete(parameter, found);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 // it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,12 +40,17 @@ class GradientBuilder {
   /// Output `index` of the node under differentiation, created where it did not exist.
   ValueId saved_output(std::size_t index);
 
+  /// Told of a parameter and its gradient, to which nothing is added any more.
+  using Complete = std::function<void(ValueId parameter, ValueId gradient)>;
+
   /// Runs the rule of every forward node in reverse order, starting from the gradients added so
-  /// far.
-  void run();
+  /// far. Nodes that `complete` adds follow the one that finished the gradient.
+  void run(const Complete& complete = {});
 
  private:
   void mark_wanted();
+  void differentiate(NodeId id);
+  std::vector<std::vector<ValueId>> parameters_by_first_reader() const;
 
   Graph& graph_;
   ValueId step_state_;

@@ -39,8 +39,9 @@ struct TrainingOptions {
   LossKind loss = LossKind::CrossEntropy;
   OptimizerOptions optimizer;
   ScalerOptions scaler;
-  bool scaled = false;  // whether the loss scale is active (a layer with F16 gradients)
-  double clip = 0;      // global norm; 0: off
+  bool scaled = false;             // whether the loss scale is active (a layer with F16 gradients)
+  double clip = 0;                 // global norm; 0: off
+  std::int64_t micro_batches = 1;  // whose gradients make one step; > 1: accumulation
   bool unbiased_running_variance = true;
 };
 
@@ -51,14 +52,22 @@ struct StepGraph {
   ValueId target = kNone;
   ValueId step_inputs = kNone;       // StepInputs
   ValueId step_state = kNone;        // StepState; kNone in evaluation
-  ValueId loss = kNone;              // F32 scalar, unscaled
+  ValueId loss = kNone;              // F32 scalar, unscaled: the mean over the micro-batches
   ValueId correct = kNone;           // F32 scalar: hits among valid targets, kNone for MSE
   ValueId count = kNone;             // F32 scalar: valid targets
+  std::int64_t micro_batches = 1;    // runs of all nodes before Phase::Update in a step
   std::vector<ValueId> gradient_of;  // by ValueId of the forward part: its gradient, or kNone
   std::vector<ValueId> trained;      // parameters, in the order in which backward reaches them
   std::vector<ValueId> gradients;    // theirs; StepState::first_bad is an index into both
 };
 
+/// How often a node of this phase runs in a step.
+constexpr double runs_in_step(Phase phase, std::int64_t micro_batches) {
+  return phase == Phase::Update ? 1 : static_cast<double>(micro_batches);
+}
+
+/// With several micro-batches, gradients, losses and batch statistics are summed into State values
+/// as they come; the nodes of Phase::Update, all at the end, run once a step (numerics.md, 3).
 /// Throws BadContent where the loss does not fit the output, or nothing can be trained.
 StepGraph training_graph(const Model& model, const TrainingOptions& options);
 

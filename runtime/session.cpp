@@ -38,6 +38,9 @@ Session::Session(Prepared prepared, const Backend& backend)
             "'" + value.name + "' has initial content of another size");
     backend_.copy_to_device(to, value.data->data(), value.type.bytes());
   }
+  const auto updates = [&](NodeId id) { return graph.node(id).phase == Phase::Update; };
+  update_ = static_cast<std::size_t>(std::ranges::find_if(training_.nodes, updates) -
+                                     training_.nodes.begin());
   const StepGraph& step = prepared_.training.step;
   for (const ValueId id : step.data) inputs_.emplace_back(bytes_of(step.graph.value(id)));
   target_.resize(bytes_of(step.graph.value(step.target)));
@@ -78,29 +81,37 @@ void Session::stage(const PreparedGraph& graph) {
   copy(graph.step.target, target_);
 }
 
-void Session::begin(const StepInputs& inputs) {
+void Session::begin(StepInputs inputs, std::int64_t micro_batch) {
   stage(prepared_.training);
+  inputs.attempt = inputs.attempt * static_cast<std::uint64_t>(micro_batches()) +
+                   static_cast<std::uint64_t>(micro_batch);
   const ValueId id = prepared_.training.lowered_value(prepared_.training.step.step_inputs);
   backend_.copy_to_device(place(prepared_.training, id), &inputs, sizeof inputs);
 }
 
-StepState Session::step(const StepInputs& inputs) {
-  begin(inputs);
-  backend_.run(training_.steps);
-  backend_.wait();
+StepState Session::state() const {
   StepState state;
   const ValueId id = prepared_.training.lowered_value(prepared_.training.step.step_state);
   backend_.copy_to_host(&state, place(prepared_.training, id), sizeof state);
   return state;
 }
 
+StepState Session::step(const StepInputs& inputs, const std::function<void(std::int64_t)>& stage) {
+  const std::span<const BoundKernel> steps = training_.steps;
+  for (std::int64_t micro_batch = 0; micro_batch < micro_batches(); ++micro_batch) {
+    if (stage) stage(micro_batch);
+    begin(inputs, micro_batch);
+    const bool last = micro_batch + 1 == micro_batches();
+    backend_.run(last ? steps : steps.first(update_));
+    backend_.wait();
+  }
+  return state();
+}
+
 StepState Session::step_timed(const StepInputs& inputs, std::vector<double>& ms) {
-  begin(inputs);
+  begin(inputs, micro_batches() - 1);
   ms = backend_.run_timed(training_.steps);
-  StepState state;
-  const ValueId id = prepared_.training.lowered_value(prepared_.training.step.step_state);
-  backend_.copy_to_host(&state, place(prepared_.training, id), sizeof state);
-  return state;
+  return state();
 }
 
 float Session::read_scalar(const PreparedGraph& graph, ValueId step_value) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,12 +37,17 @@ class Session {
   std::span<std::byte> target() { return target_; }
   const TensorType& input_type(std::size_t index) const;
   const TensorType& target_type() const;
+  /// Batches of the inputs' size in a training step.
+  std::int64_t micro_batches() const { return prepared_.training.step.micro_batches; }
 
-  /// One training step on the staged batch.
-  StepState step(const StepInputs& inputs);
-  /// The same, with the milliseconds of every step of training().
+  /// One training step: every micro-batch forward and backward, then the update. `stage`, where it
+  /// is given, stages micro-batch 0, 1, ... before it runs; else the staged batch serves for all.
+  StepState step(const StepInputs& inputs, const std::function<void(std::int64_t)>& stage = {});
+  /// A step's last micro-batch and its update, with the milliseconds of every step of training().
   StepState step_timed(const StepInputs& inputs, std::vector<double>& ms);
-  /// Loss and hits of the step before, on its own batch.
+  /// What the step before left; the initial state where there was none.
+  StepState state() const;
+  /// Loss and hits of the step before, on its own batches.
   BatchResult training_result() const;
   /// Forward pass on the staged batch with running statistics; changes no parameter.
   BatchResult evaluate();
@@ -67,12 +73,13 @@ class Session {
   ValueId persistent(const std::string& name) const;
   BatchResult result_of(const PreparedGraph& graph) const;
   float read_scalar(const PreparedGraph& graph, ValueId step_value) const;
-  void begin(const StepInputs& inputs);
+  void begin(StepInputs inputs, std::int64_t micro_batch);
 
   Prepared prepared_;
   const Backend& backend_;
   std::shared_ptr<std::byte> arena_;
   Executable training_;
+  std::size_t update_ = 0;  // first step of training_ that runs once a training step only
   Executable evaluation_;
   std::vector<Bytes> inputs_;
   Bytes target_;

@@ -8,7 +8,6 @@ namespace mpsearch {
 namespace {
 
 constexpr const char* kStepState = "step_state";
-constexpr const char* kAttempt = "attempt";
 constexpr const char* kSeed = "seed";
 
 StepState step_state_of(std::span<const std::byte> bytes) {
@@ -32,9 +31,42 @@ Bytes with_scaler_of(std::span<const std::byte> kept, const Bytes& fresh) {
   return bytes;
 }
 
+void write_progress(const TrainProgress& progress, CheckpointData& data) {
+  const EvaluationResult& evaluation = progress.evaluation;
+  const auto count = [&](const char* name, std::int64_t value) {
+    data.counters.push_back({name, static_cast<std::uint64_t>(value)});
+  };
+  count("attempts", progress.attempts);
+  count("epoch_steps", progress.epoch_steps);
+  count("epochs_without_gain", progress.epochs_without_gain);
+  count("evaluated_samples", evaluation.samples);
+  count("has_accuracy", evaluation.has_accuracy ? 1 : 0);
+  data.scalars = {{"epoch_loss", progress.epoch_loss},
+                  {"loss", progress.loss},
+                  {"best_loss", progress.best_loss},
+                  {"evaluated_loss", evaluation.loss},
+                  {"evaluated_accuracy", evaluation.accuracy}};
+}
+
+TrainProgress progress_of(const CheckpointData& data) {
+  const auto count = [&](const char* name) {
+    return static_cast<std::int64_t>(data.counter(name));
+  };
+  TrainProgress progress;
+  progress.attempts = count("attempts");
+  progress.epoch_loss = data.scalar("epoch_loss");
+  progress.epoch_steps = count("epoch_steps");
+  progress.loss = data.scalar("loss");
+  progress.best_loss = data.scalar("best_loss");
+  progress.epochs_without_gain = count("epochs_without_gain");
+  progress.evaluation = {data.scalar("evaluated_loss"), data.scalar("evaluated_accuracy"),
+                         data.counter("has_accuracy") != 0, count("evaluated_samples")};
+  return progress;
+}
+
 }  // namespace
 
-Snapshot take_snapshot(const Session& session, std::int64_t next_attempt, std::uint64_t seed,
+Snapshot take_snapshot(const Session& session, const TrainProgress& progress, std::uint64_t seed,
                        std::string plan_json) {
   Snapshot snapshot;
   snapshot.data.plan_json = std::move(plan_json);
@@ -47,12 +79,13 @@ Snapshot take_snapshot(const Session& session, std::int64_t next_attempt, std::u
   for (std::size_t i = 0; i < snapshot.storage.size(); ++i) {
     snapshot.data.tensors[i].bytes = snapshot.storage[i];
   }
-  snapshot.data.counters = {{kAttempt, static_cast<std::uint64_t>(next_attempt)}, {kSeed, seed}};
+  snapshot.data.counters = {{kSeed, seed}};
+  write_progress(progress, snapshot.data);
   return snapshot;
 }
 
-std::int64_t restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
-                              const std::string& plan_json) {
+TrainProgress restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
+                               const std::string& plan_json) {
   if (data.counter(kSeed) != seed) {
     throw Error(ErrorKind::BadContent, {.what = "the checkpoint was made with another seed",
                                         .at = {},
@@ -79,7 +112,7 @@ std::int64_t restore_snapshot(Session& session, const CheckpointData& data, std:
       session.write(value.name, tensor.bytes);
     }
   }
-  return static_cast<std::int64_t>(data.counter(kAttempt));
+  return progress_of(data);
 }
 
 }  // namespace mpsearch

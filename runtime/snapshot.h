@@ -7,6 +7,7 @@
 
 #include "runtime/checkpoint.h"
 #include "runtime/session.h"
+#include "runtime/trainer.h"
 
 namespace mpsearch {
 
@@ -16,15 +17,15 @@ struct Snapshot {
   std::vector<Bytes> storage;
 };
 
-/// Parameters, moments, running statistics and step state as they are now, and the attempt that
-/// comes next. `plan_json` is the plan that the session obeys; empty: none.
-Snapshot take_snapshot(const Session& session, std::int64_t next_attempt, std::uint64_t seed,
+/// Parameters, moments, running statistics and step state as they are now, and where the run
+/// stands. `plan_json` is the plan that the session obeys; empty: none.
+Snapshot take_snapshot(const Session& session, const TrainProgress& progress, std::uint64_t seed,
                        std::string plan_json);
 
-/// Puts a checkpoint's content into the session; returns the attempt that comes next. Under another
+/// Puts a checkpoint's content into the session; returns where the run stands. Under another
 /// plan than the checkpoint's the loss scaler starts anew. Throws BadContent where the checkpoint
 /// is of another model or optimizer, or was made with another seed.
-std::int64_t restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
-                              const std::string& plan_json);
+TrainProgress restore_snapshot(Session& session, const CheckpointData& data, std::uint64_t seed,
+                               const std::string& plan_json);
 
 }  // namespace mpsearch

@@ -70,17 +70,25 @@ std::string exponent_histogram(const Bytes& content) {
   throw Error(ErrorKind::GoalNotMet, std::move(text));
 }
 
-/// Running means of an epoch.
-struct EpochMeans {
-  double loss = 0;
-  std::int64_t steps = 0;
-  void add(const StepReport& report) {
-    if (report.state.overflow != 0) return;
-    loss += report.result.loss;
-    ++steps;
+void add_step(TrainProgress& progress, const StepReport& report) {
+  progress.attempts = report.attempt + 1;
+  if (report.state.overflow == 0) {
+    progress.epoch_loss += report.result.loss;
+    ++progress.epoch_steps;
   }
-  double mean() const { return steps == 0 ? 0 : loss / static_cast<double>(steps); }
-};
+  progress.loss = progress.epoch_steps == 0
+                      ? 0
+                      : progress.epoch_loss / static_cast<double>(progress.epoch_steps);
+}
+
+void add_epoch(TrainProgress& progress, const EvaluationResult& evaluation) {
+  progress.evaluation = evaluation;
+  progress.epoch_loss = 0;
+  progress.epoch_steps = 0;
+  const bool gained = evaluation.loss < progress.best_loss;
+  progress.best_loss = std::min(progress.best_loss, evaluation.loss);
+  progress.epochs_without_gain = gained ? 0 : progress.epochs_without_gain + 1;
+}
 
 }  // namespace
 
@@ -94,9 +102,9 @@ void stage_batch(Session& session, const Dataset& data, std::span<const std::int
 }
 
 std::int64_t total_attempts(const TrainSettings& settings, const Dataset& data,
-                            std::int64_t batch) {
+                            std::int64_t samples) {
   if (settings.steps > 0) return settings.steps;
-  const BatchOrder order{data.samples(), batch, settings.seed, settings.shuffle};
+  const BatchOrder order{data.samples(), samples, settings.seed, settings.shuffle};
   return settings.epochs * order.steps_per_epoch();
 }
 
@@ -137,56 +145,60 @@ EvaluationResult evaluate(Session& session, const Dataset& data) {
 }
 
 TrainOutcome train(Session& session, const Dataset& data, const Dataset* evaluation_data,
-                   const TrainSettings& settings, const TrainCallbacks& callbacks) {
+                   const TrainSettings& settings, const TrainCallbacks& callbacks,
+                   TrainProgress progress) {
   const std::int64_t batch = batch_of(session);
-  const BatchOrder order{data.samples(), batch, settings.seed, settings.shuffle};
-  const std::int64_t total = total_attempts(settings, data, batch);
+  const std::int64_t samples = batch * session.micro_batches();  // of a step
+  const BatchOrder order{data.samples(), samples, settings.seed, settings.shuffle};
+  const std::int64_t total = total_attempts(settings, data, samples);
   LearningRate rate = settings.rate;
   if (rate.total == 0) rate.total = total;
+  const auto stopped_early = [&] {
+    return settings.early_stop > 0 && progress.epochs_without_gain >= settings.early_stop;
+  };
 
   TrainOutcome outcome;
-  EpochMeans means;
+  outcome.state = session.state();
   std::vector<double> times;
-  double best = std::numeric_limits<double>::infinity();
-  int epochs_without_gain = 0;
-  for (std::int64_t attempt = settings.start; attempt < total; ++attempt) {
+  while (progress.attempts < total && !stopped_early() && !outcome.stopped) {
+    const std::int64_t attempt = progress.attempts;
     StepReport report;
     report.attempt = attempt;
     report.epoch = order.epoch_of(attempt);
+    report.ends_epoch = attempt + 1 == total || order.epoch_of(attempt + 1) != report.epoch;
     const Clock::time_point start = Clock::now();
-    stage_batch(session, data, order.samples_of(attempt));
+    const std::vector<std::int64_t> chosen = order.samples_of(attempt);
+    const auto stage = [&](std::int64_t micro_batch) {
+      const auto first = static_cast<std::size_t>(micro_batch * batch);
+      stage_batch(session, data, std::span(chosen).subspan(first, static_cast<std::size_t>(batch)));
+    };
     report.state =
-        session.step({settings.seed, static_cast<std::uint64_t>(attempt), rate.at(attempt)});
+        session.step({settings.seed, static_cast<std::uint64_t>(attempt), rate.at(attempt)}, stage);
     report.result = session.training_result();
     report.ms = ms_since(start);
     times.push_back(report.ms);
-    means.add(report);
-    outcome.attempts = attempt + 1;
+    add_step(progress, report);
     outcome.state = report.state;
-    outcome.loss = means.mean();
-    const bool go_on = !callbacks.after_step || callbacks.after_step(report);
+    outcome.stopped = callbacks.after_step && !callbacks.after_step(report, progress);
     if (report.state.consecutive >= kOverflowsInARow) throw_overflow(session, report);
 
-    if (attempt + 1 == total || order.epoch_of(attempt + 1) != report.epoch) {
-      EpochReport epoch{report.epoch, means.mean(), {}};
+    if (report.ends_epoch) {
+      EpochReport epoch{report.epoch, progress.loss, {}};
       if (evaluation_data != nullptr) epoch.evaluation = evaluate(session, *evaluation_data);
-      outcome.evaluation = epoch.evaluation;
-      outcome.epochs = report.epoch + 1;
-      means = {};
-      if (callbacks.after_epoch) callbacks.after_epoch(epoch);
-      const bool gained = epoch.evaluation.loss < best;
-      best = std::min(best, epoch.evaluation.loss);
-      epochs_without_gain = gained ? 0 : epochs_without_gain + 1;
-      if (settings.early_stop > 0 && epochs_without_gain >= settings.early_stop) break;
-    }
-    if (!go_on) {
-      outcome.stopped = true;
-      break;
+      add_epoch(progress, epoch.evaluation);
+      if (callbacks.after_epoch) callbacks.after_epoch(epoch, progress);
     }
   }
+  outcome.attempts = progress.attempts;
+  outcome.epochs = order.epoch_of(progress.attempts);
+  if (progress.attempts == total && progress.attempts % order.steps_per_epoch() != 0) {
+    ++outcome.epochs;  // the last one ended before its data
+  }
+  outcome.loss = progress.loss;
+  outcome.evaluation = progress.evaluation;
   outcome.step_ms = median(std::move(times));
   if (outcome.step_ms > 0) {
-    outcome.samples_per_s = 1000.0 * static_cast<double>(batch) / outcome.step_ms;
+    outcome.samples_per_s = 1000.0 * static_cast<double>(samples) / outcome.step_ms;
   }
   return outcome;
 }

@@ -33,6 +33,7 @@ class Builder {
  public:
   Builder(const StepGraph& step, const SpeedProfile& profile, const SensitivityOf& sensitivity)
       : graph_(step.graph),
+        micro_batches_(step.micro_batches),
         profile_(profile),
         layouts_(assign_layouts(step.graph)),
         events_(schedule_of(step.graph, layouts_)),
@@ -115,6 +116,13 @@ class Builder {
     return found->second.ms;
   }
 
+  /// Of a cast in a step; it runs as often as the node that writes its value, as lowering has it.
+  double cast_ms(ValueId root, const Copy& to, Form from) const {
+    const NodeId producer = graph_.value(root).producer;
+    const Phase phase = producer == kNone ? Phase::Forward : graph_.node(producer).phase;
+    return runs_in_step(phase, micro_batches_) * timing(cast_call(graph_, to, from));
+  }
+
   /// Time and workspace of every node under every precision of its layer.
   void add_nodes() {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -125,7 +133,7 @@ class Builder {
         const KernelCall call =
             call_under(graph_, id, built_.options[index(layer)][choice], layouts_);
         ProblemOption& target = option(layer, choice);
-        target.ms += timing(call);
+        target.ms += runs_in_step(graph_.nodes[i].phase, micro_batches_) * timing(call);
         const auto kernel = profile_.kernels.find(key_of(call));
         if (kernel != profile_.kernels.end() && kernel->second.workspace_bytes > 0) {
           target.bytes.push_back(
@@ -211,7 +219,7 @@ class Builder {
         }
         const int event = std::max(write, cast_event_.at({copy, written.form}));
         written_until = std::max(written_until, event);
-        target.ms += timing(cast_call(graph_, copy, written.form));
+        target.ms += cast_ms(root, copy, written.form);
         target.bytes.push_back({event, last, bytes_of_copy(graph_, copy)});
       }
       if (const std::int64_t bytes = stored_bytes(root, written); bytes > 0) {
@@ -277,7 +285,7 @@ class Builder {
         const auto slot = cast_event_.find({to, from.form});
         if (from == to || slot == cast_event_.end()) continue;
         tensor.casts.push_back(
-            {forms.at(from), to_form, slot->second, timing(cast_call(graph_, to, from.form))});
+            {forms.at(from), to_form, slot->second, cast_ms(root, to, from.form)});
       }
     }
     built_.problem.tensors.push_back(std::move(tensor));
@@ -305,6 +313,7 @@ class Builder {
   }
 
   const Graph& graph_;
+  std::int64_t micro_batches_;
   const SpeedProfile& profile_;
   std::vector<Layout> layouts_;
   std::vector<Event> events_;

@@ -33,6 +33,12 @@ std::vector<std::vector<Precision>> uniform_plans(const Graph& graph) {
   return plans;
 }
 
+/// Scores and the paired check look at one micro-batch a step.
+TrainingOptions single_batches(TrainingOptions options) {
+  options.micro_batches = 1;
+  return options;
+}
+
 /// A precision that cannot hold a layer's values is a filter, not a penalty.
 void exclude_out_of_range(Profiled& profiled) {
   for (const auto& [key, score] : profiled.sensitivity.scores) {
@@ -41,13 +47,18 @@ void exclude_out_of_range(Profiled& profiled) {
   }
 }
 
+/// Milliseconds of a node in a step.
+double ms_of(const Profiled& profiled, const Graph& lowered, const Node& node) {
+  return runs_in_step(node.phase, profiled.step.micro_batches) *
+         profiled.speed.timings.at(key_of(call_of(lowered, node))).ms;
+}
+
 /// Milliseconds of a lowered graph's nodes, by layer of the model.
 std::vector<double> ms_by_layer(const Profiled& profiled, const Graph& lowered) {
   std::vector<double> ms(lowered.layers.size(), 0);
   for (const Node& node : lowered.nodes) {
     if (node.op->view || node.layer == kNone) continue;
-    const std::string key = key_of(call_of(lowered, node));
-    ms[static_cast<std::size_t>(node.layer)] += profiled.speed.timings.at(key).ms;
+    ms[static_cast<std::size_t>(node.layer)] += ms_of(profiled, lowered, node);
   }
   return ms;
 }
@@ -106,7 +117,7 @@ void describe_casts(const Profiled& profiled, const Graph& lowered, Plan& plan) 
   for (const Node& node : lowered.nodes) {
     if (node.op->name != "Cast" && node.op->name != "Quantize") continue;
     ++plan.casts.count;
-    plan.casts.ms += profiled.speed.timings.at(key_of(call_of(lowered, node))).ms;
+    plan.casts.ms += ms_of(profiled, lowered, node);
   }
 }
 
@@ -116,9 +127,10 @@ double spread_of(const Profiled& profiled, const Graph& lowered) {
   double ms = 0;
   for (const Node& node : lowered.nodes) {
     if (node.op->view) continue;
-    const Timing& timing = profiled.speed.timings.at(key_of(call_of(lowered, node)));
-    variance += timing.ms * timing.spread * timing.ms * timing.spread;
-    ms += timing.ms;
+    const double node_ms = ms_of(profiled, lowered, node);
+    const double spread = profiled.speed.timings.at(key_of(call_of(lowered, node))).spread;
+    variance += node_ms * spread * node_ms * spread;
+    ms += node_ms;
   }
   return ms > 0 ? std::sqrt(variance) / ms : 0;
 }
@@ -169,6 +181,7 @@ TrainingSettings settings_of(const Model& model, const PlanRequest& request) {
                         optimizer.beta2,
                         optimizer.epsilon};
   settings.clip = request.training.clip;
+  settings.accumulation = request.training.micro_batches;
   settings.loss_scale = request.loss_scale;
   settings.running_variance = request.training.unbiased_running_variance ? "pytorch" : "onnx";
   settings.seed = request.seed;
@@ -221,7 +234,8 @@ void complete(Profiled& profiled, const PlanRequest& request, const Backend& bac
   const std::vector<Precision> full(profiled.model.graph.layers.size(), Precision::FP32);
   const Prepared fp32 = prepare(profiled.model, request.training, full, chooser(profiled, backend));
   profiled.fp32_peak_bytes = fp32.peak;
-  profiled.fp32_step_ms = predicted_ms(fp32.training.lowered.graph, profiled.speed);
+  profiled.fp32_step_ms =
+      predicted_ms(fp32.training.lowered.graph, profiled.speed, profiled.step.micro_batches);
 }
 
 }  // namespace
@@ -240,8 +254,9 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
   if (std::optional<SensitivityProfile> known = cache.sensitivity(key)) {
     profiled.sensitivity = std::move(*known);
   } else {
-    profiled.sensitivity = profile_sensitivity(profiled.model, request.training, data, settings,
-                                               backend, profiled.speed.kernels, progress);
+    profiled.sensitivity =
+        profile_sensitivity(profiled.model, single_batches(request.training), data, settings,
+                            backend, profiled.speed.kernels, progress);
     cache.store_sensitivity(key, profiled.sensitivity);
   }
   complete(profiled, request, backend);
@@ -286,7 +301,7 @@ Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const B
   plan.peak_parts = {parts.parameters,  parts.state,     parts.copies, parts.gradients,
                      parts.activations, parts.workspace, parts.inputs};
   plan.weight_state_bytes = parts.weight_state();
-  plan.step_ms = predicted_ms(lowered, profiled.speed);
+  plan.step_ms = predicted_ms(lowered, profiled.speed, profiled.step.micro_batches);
   plan.step_ms_spread = spread_of(profiled, lowered);
   plan.fp32_step_ms = profiled.fp32_step_ms;
   plan.status = "feasible";
@@ -312,7 +327,8 @@ PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request,
   const std::vector<Precision> full(precision.size(), Precision::FP32);
   const auto session_of = [&](std::span<const Precision> chosen) {
     return Session(
-        prepare(profiled.model, scaled_options(request.training, request.loss_scale, chosen),
+        prepare(profiled.model,
+                scaled_options(single_batches(request.training), request.loss_scale, chosen),
                 chosen, chooser(profiled, backend)),
         backend);
   };

@@ -253,14 +253,14 @@ bool is_profiled(const Model& model, const TrainingOptions& options,
       });
 }
 
-double predicted_ms(const Graph& lowered, const SpeedProfile& profile) {
+double predicted_ms(const Graph& lowered, const SpeedProfile& profile, std::int64_t micro_batches) {
   double ms = 0;
   for (const Node& node : lowered.nodes) {
     if (node.op->view) continue;
     const std::string key = key_of(call_of(lowered, node));
     const auto found = profile.timings.find(key);
     require(found != profile.timings.end(), ErrorKind::Internal, "no timing of " + key);
-    ms += found->second.ms;
+    ms += runs_in_step(node.phase, micro_batches) * found->second.ms;
   }
   return ms;
 }

@@ -44,7 +44,9 @@ bool is_profiled(const Model& model, const TrainingOptions& options,
                  std::span<const std::vector<Precision>> uniform_plans, const Backend& backend,
                  const SpeedProfile& known);
 
-/// Sum of the timings of a lowered graph's nodes in ms. Throws Internal where one is missing.
-double predicted_ms(const Graph& lowered, const SpeedProfile& profile);
+/// Milliseconds of a step: the timings of a lowered graph's nodes as often as each runs. Throws
+/// Internal where one is missing.
+double predicted_ms(const Graph& lowered, const SpeedProfile& profile,
+                    std::int64_t micro_batches = 1);
 
 }  // namespace mpsearch

@@ -25,7 +25,7 @@ LayerProfile layer_profile(const Profiled& profiled, std::span<const Layout> lay
     const auto found = profiled.speed.timings.find(
         key_of(call_under(profiled.step.graph, static_cast<NodeId>(i), precision, layouts)));
     if (found == profiled.speed.timings.end()) continue;
-    const double ms = found->second.ms;
+    const double ms = runs_in_step(node.phase, profiled.step.micro_batches) * found->second.ms;
     variance += ms * found->second.spread * ms * found->second.spread;
     (node.phase == Phase::Forward    ? entry.forward_ms
      : node.phase == Phase::Backward ? entry.backward_ms

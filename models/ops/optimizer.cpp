@@ -46,6 +46,25 @@ Types infer_adam(const Attributes&, TypeSpan inputs) {
   return {};
 }
 
+/// sum, x, step inputs.
+Types infer_accumulate(const Attributes&, TypeSpan inputs) {
+  expect_count(inputs, 3, 3);
+  expect_shape("the sum", inputs[0].shape, inputs[1].shape);
+  expect_record("the step inputs", inputs[2], sizeof(StepInputs));
+  return {};
+}
+
+std::vector<OpSample> accumulate_samples() {
+  std::vector<OpSample> list;
+  // The samples' step inputs say attempt 7: the first of seven, the second of three.
+  for (const std::int64_t every : {7, 3}) {
+    list.push_back({"every" + std::to_string(every),
+                    {{"every", every}, {"keep", 0.5}, {"factor", 0.25}},
+                    {f32({7, 19}), f32({7, 19}), typed(DType::U8, {sizeof(StepInputs)})}});
+  }
+  return list;
+}
+
 std::vector<OpSample> control_samples() {
   std::vector<OpSample> list;
   const auto add = [&](std::string name, std::size_t gradients, Attributes attributes) {
@@ -113,6 +132,15 @@ std::vector<OpDef> optimizer_ops() {
          return {{"matrix", {}, {f32({9, 13})}}, {"wide", {}, {f32({4111})}}};
        },
        .layout = LayoutRule::RowMajor},
+      // Sum over the micro-batches of a step: factor x in the first, keep sum + factor x after it.
+      {.name = "Accumulate",
+       .inputs = {F32, F32, Own},
+       .outputs = {},
+       .infer = infer_accumulate,
+       .flops = per_input<2>,
+       .samples = accumulate_samples,
+       .layout = LayoutRule::RowMajor,
+       .mutates = {0}},
       {.name = "StepControl",
        .inputs = {Own, Own, F32, Own},
        .outputs = {},

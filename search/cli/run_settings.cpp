@@ -160,6 +160,7 @@ TrainingSettings settings_from(const Options& options, const Plan* plan) {
   }
   take_optimizer(options, settings.optimizer, plan != nullptr);
   take(options, "clip", settings.clip);
+  if (given(options, "accumulate")) settings.accumulation = options.integer("accumulate");
   take(options, "loss-scale", settings.loss_scale);
   take(options, "bn-running-var", settings.running_variance);
   take(options, "effort", settings.effort);
@@ -208,6 +209,7 @@ TrainingOptions training_options(const TrainingSettings& settings) {
                        .epsilon = from.epsilon};
   options.scaler = scaler_from(settings.loss_scale);
   options.clip = settings.clip;
+  options.micro_batches = settings.accumulation;
   options.unbiased_running_variance = settings.running_variance != "onnx";
   return options;
 }

@@ -1,6 +1,7 @@
 #include "search/cli/train_run.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -53,13 +54,14 @@ std::pair<std::string, std::string> culprit(const Session& session, int first_ba
 class Recorder {
  public:
   Recorder(const RunSetup& setup, Session& session, const TrainSettings& settings,
-           const RunFiles& files, const RunHeader& header, Console& console)
-      : setup_(setup), session_(session), settings_(settings), files_(files), console_(console) {
-    if (!files.log.empty()) {
-      const std::optional<std::int64_t> resumed =
-          settings.start > 0 ? std::optional(settings.start) : std::nullopt;
-      log_.emplace(files.log, header, resumed);
-    }
+           const RunFiles& files, Console& console)
+      : setup_(setup), session_(session), settings_(settings), files_(files), console_(console) {}
+
+  /// Goes on with the log and metrics of a run of which `attempts` steps are done.
+  void start(const RunHeader& header, std::int64_t attempts, std::vector<MetricPoint> metrics) {
+    metrics_ = std::move(metrics);
+    if (files_.log.empty()) return;
+    log_.emplace(files_.log, header, attempts > 0 ? std::optional(attempts) : std::nullopt);
   }
 
   void step(const StepReport& report) {
@@ -108,16 +110,18 @@ class Recorder {
     console_.note(text);
   }
 
-  void checkpoint(std::int64_t attempts) {
-    if (files_.checkpoint.empty()) return;
-    Snapshot snapshot = take_snapshot(session_, attempts, settings_.seed, files_.plan_json);
+  void checkpoint(const TrainProgress& progress, const std::string& path) {
+    if (path.empty()) return;
+    Snapshot snapshot = take_snapshot(session_, progress, settings_.seed, files_.plan_json);
     CheckpointData& data = snapshot.data;
     data.tool_version = kToolVersion;
     data.model = {setup_.model.name, setup_.model.sha256};
     data.counters.push_back({"batch", static_cast<std::uint64_t>(batch_of(session_))});
+    data.counters.push_back({"accumulate", static_cast<std::uint64_t>(session_.micro_batches())});
     data.counters.push_back({"samples", static_cast<std::uint64_t>(setup_.data().samples())});
     data.metrics = metrics_;
-    write_checkpoint(files_.checkpoint, data);
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    write_checkpoint(path, data);
   }
 
   void end(const RunResult& result, const std::string& reason) {
@@ -142,10 +146,9 @@ class Recorder {
   std::vector<MetricPoint> metrics_;
 };
 
-/// Restores the session; the attempt to go on with.
-std::int64_t resume(Session& session, const RunSetup& setup, const TrainSettings& settings,
-                    const RunFiles& files) {
-  const CheckpointData data = read_checkpoint(files.resume);
+/// Restores the session from the checkpoint; where the run stands.
+TrainProgress resume(Session& session, const RunSetup& setup, const TrainSettings& settings,
+                     const RunFiles& files, const CheckpointData& data) {
   const auto check = [&](bool fits, const std::string& what) {
     if (fits) return;
     throw Error(ErrorKind::BadContent, {.what = "the checkpoint is of another run",
@@ -155,9 +158,22 @@ std::int64_t resume(Session& session, const RunSetup& setup, const TrainSettings
   };
   check(data.model.sha256 == setup.model.sha256, "the model's SHA-256");
   check(data.counter("batch") == static_cast<std::uint64_t>(batch_of(session)), "the batch");
+  check(data.counter("accumulate") == static_cast<std::uint64_t>(session.micro_batches()),
+        "--accumulate");
   check(data.counter("samples") == static_cast<std::uint64_t>(setup.data().samples()),
         "the number of samples");
   return restore_snapshot(session, data, settings.seed, files.plan_json);
+}
+
+/// What the live line shows of a step.
+std::string facts_of(const StepReport& report, std::int64_t samples) {
+  std::string facts = fmt::format("loss {:.4f}  {:.2f} ms  {:.0f} samples/s", report.result.loss,
+                                  report.ms, 1000.0 * static_cast<double>(samples) / report.ms);
+  if (report.state.loss_scale != 1) {
+    facts +=
+        fmt::format("  scale {}  skipped {}", report.state.loss_scale, report.state.skipped_total);
+  }
+  return facts;
 }
 
 }  // namespace
@@ -172,41 +188,48 @@ Metric metric_of(const TrainOutcome& outcome) {
 }
 
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
-                       TrainSettings settings, const RunFiles& files, Console& console) {
-  if (!files.resume.empty()) settings.start = resume(session, setup, settings, files);
+                       const TrainSettings& settings, const RunFiles& files, Console& console) {
   RunResult result;
   result.predicted_peak = session.prepared().peak;
-  const std::int64_t total = total_attempts(settings, setup.data(), batch_of(session));
-  Recorder recorder(setup, session, settings, files,
-                    header_of(setup, choice, files, result.predicted_peak), console);
+  const RunHeader header = header_of(setup, choice, files, result.predicted_peak);
+  Recorder recorder(setup, session, settings, files, console);
+  TrainProgress done;
+  if (files.resume.empty()) {
+    recorder.start(header, 0, {});
+  } else {
+    const CheckpointData kept = read_checkpoint(files.resume);
+    done = resume(session, setup, settings, files, kept);
+    recorder.start(header, done.attempts, kept.metrics);
+  }
+  const std::int64_t samples = batch_of(session) * session.micro_batches();
+  const std::int64_t total = total_attempts(settings, setup.data(), samples);
   Progress progress(console, "train " + choice.name, total);
-  std::int64_t attempts = settings.start;
   TrainCallbacks callbacks;
-  callbacks.after_step = [&](const StepReport& report) {
-    attempts = report.attempt + 1;
+  callbacks.after_step = [&](const StepReport& report, const TrainProgress& now) {
+    done = now;
     result.losses.push_back(report.result.loss);
     recorder.step(report);
-    const double rate = 1000.0 * static_cast<double>(batch_of(session)) / report.ms;
-    std::string facts = fmt::format("loss {:.4f}  {:.2f} ms  {:.0f} samples/s", report.result.loss,
-                                    report.ms, rate);
-    if (session.prepared().training.step.step_state != kNone && report.state.loss_scale != 1) {
-      facts += fmt::format("  scale {}  skipped {}", report.state.loss_scale,
-                           report.state.skipped_total);
+    progress.update(now.attempts, facts_of(report, samples));
+    // At an epoch's end the checkpoint waits for the evaluation.
+    if (files.every > 0 && now.attempts % files.every == 0 && !report.ends_epoch) {
+      recorder.checkpoint(now, files.checkpoint);
     }
-    progress.update(attempts, facts);
     return !stop_requested();
   };
-  callbacks.after_epoch = [&](const EpochReport& report) {
-    recorder.epoch(report, attempts);
-    recorder.checkpoint(attempts);
+  callbacks.after_epoch = [&](const EpochReport& report, const TrainProgress& now) {
+    done = now;
+    recorder.epoch(report, now.attempts);
+    recorder.checkpoint(now, files.checkpoint);
   };
   const Dataset* const evaluation = setup.evaluation ? &*setup.evaluation : nullptr;
-  result.outcome = train(session, setup.data(), evaluation, settings, callbacks);
+  result.outcome = train(session, setup.data(), evaluation, settings, callbacks, done);
   result.measured_peak = session.measured_peak();
-  if (result.outcome.stopped) recorder.checkpoint(attempts);
-  recorder.end(result, result.outcome.stopped ? "interrupted"
-                       : attempts < total     ? "early stop"
-                                              : "finished");
+  if (result.outcome.stopped) {
+    recorder.checkpoint(done, files.checkpoint.empty() ? files.rescue : files.checkpoint);
+  }
+  recorder.end(result, result.outcome.stopped  ? "interrupted"
+                       : done.attempts < total ? "early stop"
+                                               : "finished");
   return result;
 }
 

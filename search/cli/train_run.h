@@ -15,7 +15,9 @@ namespace mpsearch {
 /// What a run writes and where it begins. Empty paths: nothing.
 struct RunFiles {
   std::string log;         // NDJSON
-  std::string checkpoint;  // file
+  std::string checkpoint;  // file, written after each epoch and every `every` steps
+  std::int64_t every = 0;  // 0: not between epochs
+  std::string rescue;      // file, written on ^C where there is no `checkpoint`
   std::string resume;      // file
   std::string plan_json;   // of the plan that it obeys
 };
@@ -28,9 +30,9 @@ struct RunResult {
 };
 
 /// Trains the session of `choice`. Stops after the current step where the user asks for it, writing
-/// a checkpoint. `settings.start` and the session's state come from the file to resume from.
+/// a checkpoint. Session and progress come from the file to resume from, where there is one.
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
-                       TrainSettings settings, const RunFiles& files, Console& console);
+                       const TrainSettings& settings, const RunFiles& files, Console& console);
 
 /// "accuracy" and its value, or the loss for what has no classes.
 struct Metric {

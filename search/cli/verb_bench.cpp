@@ -61,7 +61,10 @@ class KernelTimes {
   void measure(Session& session, const StepInputs& inputs) {
     std::vector<double> times;
     session.step_timed(inputs, times);
-    for (std::size_t k = 0; k < times.size(); ++k) ms_[k].push_back(times[k]);
+    for (std::size_t k = 0; k < times.size(); ++k) {
+      times[k] *= runs_in_step(graph_.node(executable_.nodes[k]).phase, session.micro_batches());
+      ms_[k].push_back(times[k]);
+    }
     sums_.push_back(std::accumulate(times.begin(), times.end(), 0.0));
   }
 
@@ -146,6 +149,7 @@ nlohmann::ordered_json json_of(const RunSetup& setup, const Choice& choice, cons
   out["loss"] = measured.loss;
   out["steps"] = measured.step_ms.size();
   out["batch"] = setup.model.batch;
+  out["accumulate"] = setup.settings.accumulation;
   out["layers"] = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < setup.model.graph.layers.size(); ++i) {
     const Layer& layer = setup.model.graph.layers[i];
@@ -209,11 +213,13 @@ int run(const Invocation& invocation, Console& console) {
   bench.predicted_peak = prepared.peak;
   bench.parts = parts_at_peak(prepared.training.lowered.graph, prepared.training.memory);
   bench.predicted_ms = predicted_ms(prepared.training.lowered.graph,
-                                    measured_speed(setup, setup.model, choice.precision, console));
+                                    measured_speed(setup, setup.model, choice.precision, console),
+                                    setup.settings.accumulation);
   Session session(std::move(prepared), *setup.backend);
   bench.measured = measure(session, setup, steps, console);
   bench.measured_peak = session.measured_peak();
-  bench.samples_per_s = 1000.0 * static_cast<double>(setup.model.batch) / bench.measured.median();
+  const std::int64_t samples = setup.model.batch * setup.settings.accumulation;
+  bench.samples_per_s = 1000.0 * static_cast<double>(samples) / bench.measured.median();
   if (console.json()) {
     print_json(console, json_of(setup, choice, bench));
   } else {

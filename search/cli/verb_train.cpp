@@ -70,10 +70,13 @@ void print_start(const RunSetup& setup, const Choice& choice, const Prepared& pr
   for (const std::string& note : choice.notes) console.note("           " + note);
   console.note(fmt::format("loss       {} ({})", setup.settings.loss, setup.loss_reason));
   console.note(fmt::format("optimizer  {}", describe_optimizer(setup.settings.optimizer)));
-  console.note(fmt::format("data       {}: {} samples, {} to evaluate, batch {}, {} steps",
-                           setup.data().label, setup.data().samples(),
-                           setup.evaluation ? setup.evaluation->samples() : 0, setup.model.batch,
-                           total_attempts(settings, setup.data(), setup.model.batch)));
+  const std::int64_t micro_batches = setup.settings.accumulation;
+  const std::string accumulated =
+      micro_batches > 1 ? fmt::format(", {} accumulated a step", micro_batches) : "";
+  console.note(fmt::format(
+      "data       {}: {} samples, {} to evaluate, batch {}{}, {} steps", setup.data().label,
+      setup.data().samples(), setup.evaluation ? setup.evaluation->samples() : 0, setup.model.batch,
+      accumulated, total_attempts(settings, setup.data(), setup.model.batch * micro_batches)));
   console.note(fmt::format("device     {}, {} threads, seed {}", device.name, device.threads,
                            settings.seed));
   std::string memory = fmt::format("memory     peak {}", format_bytes(prepared.peak));
@@ -196,6 +199,16 @@ RunFiles files_of(const Options& options, const std::string& output, const RunSe
     }
     files.checkpoint = (std::filesystem::path(folder) / kCheckpointFile).string();
   }
+  files.every = options.integer("checkpoint-every");
+  if (files.every > 0 && files.checkpoint.empty()) {
+    throw Error(ErrorKind::Usage, {.what = "--checkpoint-every needs a place to write to",
+                                   .at = {},
+                                   .why = "neither --checkpoint nor --resume names a folder",
+                                   .try_ = "--checkpoint DIR"});
+  }
+  const std::string rescue =
+      std::filesystem::path(output).replace_extension(".checkpoint").string();
+  files.rescue = (std::filesystem::path(rescue) / kCheckpointFile).string();
   if (setup.plan) files.plan_json = plan_to_json(*setup.plan);
   return files;
 }
@@ -209,16 +222,12 @@ std::string resume_command(const Invocation& invocation, const std::string& fold
 
 [[noreturn]] void throw_interrupted(const Invocation& invocation, const RunFiles& files,
                                     std::int64_t attempts) {
-  ErrorText text{.what = fmt::format("interrupted after step {}", attempts),
-                 .at = {},
-                 .why = "there is no checkpoint: --checkpoint DIR keeps one",
-                 .try_ = {}};
-  if (!files.checkpoint.empty()) {
-    const std::filesystem::path folder = std::filesystem::path(files.checkpoint).parent_path();
-    text.why = fmt::format("everything is kept in {}", files.checkpoint);
-    text.try_ = resume_command(invocation, folder.string());
-  }
-  throw Error(ErrorKind::Interrupted, std::move(text));
+  const std::string& kept = files.checkpoint.empty() ? files.rescue : files.checkpoint;
+  const std::filesystem::path folder = std::filesystem::path(kept).parent_path();
+  throw Error(ErrorKind::Interrupted, {.what = fmt::format("interrupted after step {}", attempts),
+                                       .at = {},
+                                       .why = fmt::format("everything is kept in {}", kept),
+                                       .try_ = resume_command(invocation, folder.string())});
 }
 
 int run(const Invocation& invocation, Console& console) {

@@ -1,11 +1,13 @@
 #include "tests/cli/run_command.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace mpsearch::test {
 namespace {
@@ -39,16 +41,40 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-Outcome run_command(const TemporaryFolder& folder, const std::vector<std::string>& words,
-                    const std::vector<std::string>& environment) {
-  std::string command = "cd " + quoted(folder.folder()) + " && env";
+RunningCommand::RunningCommand(const TemporaryFolder& folder, const std::vector<std::string>& words,
+                               const std::vector<std::string>& environment)
+    : folder_(folder) {
+  std::string command = "cd " + quoted(folder.folder()) + " && exec env";
   for (const std::string& setting : environment) command += " " + quoted(setting);
   command += " " + quoted(MPSEARCH_EXECUTABLE);
   for (const std::string& word : words) command += " " + quoted(word);
   command += " >.stdout 2>.stderr </dev/null";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder.path(".stdout")),
-          read_text(folder.path(".stderr"))};
+  process_ = fork();
+  if (process_ == 0) {
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+}
+
+RunningCommand::~RunningCommand() {
+  if (process_ < 0) return;
+  send(SIGKILL);
+  waitpid(process_, nullptr, 0);
+}
+
+void RunningCommand::send(int signal) const { kill(process_, signal); }
+
+Outcome RunningCommand::wait() {
+  int status = 0;
+  waitpid(process_, &status, 0);
+  process_ = -1;
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
+          read_text(folder_.path(".stdout")), read_text(folder_.path(".stderr"))};
+}
+
+Outcome run_command(const TemporaryFolder& folder, const std::vector<std::string>& words,
+                    const std::vector<std::string>& environment) {
+  return RunningCommand(folder, words, environment).wait();
 }
 
 }  // namespace mpsearch::test

@@ -35,4 +35,22 @@ std::string read_text(const std::string& path);
 Outcome run_command(const TemporaryFolder& folder, const std::vector<std::string>& words,
                     const std::vector<std::string>& environment = {});
 
+/// The same without waiting for it; killed with the object where it still runs.
+class RunningCommand {
+ public:
+  RunningCommand(const TemporaryFolder& folder, const std::vector<std::string>& words,
+                 const std::vector<std::string>& environment = {});
+  ~RunningCommand();
+  RunningCommand(const RunningCommand&) = delete;
+  RunningCommand& operator=(const RunningCommand&) = delete;
+
+  void send(int signal) const;
+  /// Status, or minus the signal that ended it, and what it printed.
+  Outcome wait();
+
+ private:
+  const TemporaryFolder& folder_;
+  int process_ = -1;
+};
+
 }  // namespace mpsearch::test

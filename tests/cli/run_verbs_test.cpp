@@ -233,6 +233,22 @@ TEST_F(RunVerbs, BenchPredictsThePeakThatItMeasures) {
   }
 }
 
+TEST_F(RunVerbs, APlanWithAccumulationIsPredictedAndRunAlike) {
+  const Outcome plan = run({"net.onnx", "--budget", "100%", "--batch", "4", "--accumulate", "3",
+                            "-o", "accumulated.json", "--json"},
+                           true);
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  const Outcome outcome = run({"train", "net.onnx", "--plan", "accumulated.json", "--steps", "3",
+                               "-o", "accumulated.onnx", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(answer["peak_bytes"], json::parse(plan.out)["peak_bytes"]);
+  EXPECT_EQ(answer["predicted_peak_bytes"], answer["peak_bytes"]);
+  EXPECT_EQ(run({"verify", "net.onnx", "--plan", "accumulated.json"}).status, 0);
+  const Outcome bench = run({"bench", "net.onnx", "--plan", "accumulated.json", "--json"});
+  EXPECT_EQ(json::parse(bench.out)["accumulate"], 3) << bench.err;
+}
+
 TEST_F(RunVerbs, ProfileAndCompareHaveTheirKeys) {
   const Outcome profile = run({"profile", "net.onnx", "--batch", "8", "--json"}, true);
   ASSERT_EQ(profile.status, 0) << profile.err;

@@ -4,35 +4,28 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "kernels/step_state.h"
 #include "models/onnx/import.h"
-#include "tests/support/npz.h"
+#include "tests/support/pytorch_net.h"
 #include "tests/support/reference_graph.h"
 
 namespace mpsearch {
 namespace {
 
 using reference::Array;
+using reference::distance;
+using reference::norm;
 using reference::Numbers;
-
-struct Net {
-  std::string model;  // of tests/reference, without .onnx
-  std::string data;   // without .npz
-};
-
-std::string path_of(const std::string& file) {
-  return std::string(MPSEARCH_SOURCE_DIR) + "/tests/reference/" + file;
-}
+using Net = reference::PyTorchNet;
 
 /// A net's training step on its reference batch, run in FP64.
 class Steps {
  public:
-  Steps(const Net& net, const TrainingOptions& options, float rate)
-      : data_(reference::read_npz(path_of(net.data + ".npz"))) {
+  Steps(const Net& net, const TrainingOptions& options, float rate) : data_(net.read_data()) {
     const ImportOptions import{.batch = data_.at("input").shape[0]};
-    step_ = training_graph(import_model(path_of(net.model + ".onnx"), import), options);
+    step_ = training_graph(import_model(net.path(), import), options);
     values_ = reference::initial_numbers(step_.graph);
     at(step_.data.at(0)) = data_.at("input").numbers;
     at(step_.target) = data_.at("labels").numbers;
@@ -65,17 +58,6 @@ class Steps {
   StepInputs inputs_;
 };
 
-double norm(const Numbers& a) {
-  double sum = 0;
-  for (const double x : a) sum += x * x;
-  return std::sqrt(sum);
-}
-
-double distance(Numbers a, const Numbers& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
-  return norm(a);
-}
-
 class WholeNet : public testing::TestWithParam<Net> {};
 
 TEST_P(WholeNet, HasPyTorchsGradientsAndRunningStatistics) {
@@ -88,13 +70,9 @@ TEST_P(WholeNet, HasPyTorchsGradientsAndRunningStatistics) {
   const auto& data = steps.data();
   EXPECT_NEAR(steps.loss(), data.at("loss64").numbers[0], 1e-9);
 
-  double largest = 0;
-  std::size_t expected = 0;
-  for (const auto& [key, array] : data) {
-    if (!key.starts_with("grad64/")) continue;
-    largest = std::max(largest, norm(array.numbers));
-    ++expected;
-  }
+  const double largest = reference::largest_gradient(data);
+  const auto expected = static_cast<std::size_t>(std::ranges::count_if(
+      data, [](const auto& entry) { return entry.first.starts_with("grad64/"); }));
   const Graph& graph = steps.step().graph;
   ASSERT_EQ(steps.step().trained.size(), expected);
   for (std::size_t i = 0; i < expected; ++i) {
@@ -137,15 +115,7 @@ TEST_P(WholeNet, LosesAsPyTorchWithAdamW) {
   expect_losses(GetParam(), TrainingOptions{}, 1e-3F, "losses64/adamw");
 }
 
-INSTANTIATE_TEST_SUITE_P(Reference, WholeNet,
-                         testing::Values(Net{"lenet", "lenet"}, Net{"lenet-default", "lenet"},
-                                         Net{"vgg", "vgg"}, Net{"resnet18", "resnet18"},
-                                         Net{"resnet18-unoptimized", "resnet18"}),
-                         [](const auto& net) {
-                           std::string name = net.param.model;
-                           for (char& c : name) c = c == '-' ? '_' : c;
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Reference, WholeNet, reference::pytorch_nets(), reference::name_of_net);
 
 }  // namespace
 }  // namespace mpsearch

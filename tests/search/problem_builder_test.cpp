@@ -35,14 +35,24 @@ SpeedProfile made_up_profile(const StepGraph& step, const Backend& backend) {
   return profile;
 }
 
-class ProblemOf : public ::testing::TestWithParam<bool> {
+struct ProblemCase {
+  std::string name;
+  bool residual;
+  std::int64_t micro_batches;
+};
+void PrintTo(const ProblemCase& of, std::ostream* out) { *out << of.name; }
+
+class ProblemOf : public ::testing::TestWithParam<ProblemCase> {
  protected:
-  Model model_ = GetParam() ? testing::residual_net(4) : testing::mlp_net(4, 5);
+  ProblemOf() { options_.micro_batches = GetParam().micro_batches; }
+
+  Model model_ = GetParam().residual ? testing::residual_net(4) : testing::mlp_net(4, 5);
+  TrainingOptions options_;
 };
 
 TEST_P(ProblemOf, APlanPredictsEveryByteAndMillisecondOfItsLoweredGraph) {
   const NullBackend backend;
-  const StepGraph step = training_graph(model_, {});
+  const StepGraph step = training_graph(model_, options_);
   const SpeedProfile profile = made_up_profile(step, backend);
   const BuiltProblem built = build_problem(step, profile, [](LayerId, Precision) { return 1.0; });
   std::mt19937 random(7);
@@ -55,7 +65,7 @@ TEST_P(ProblemOf, APlanPredictsEveryByteAndMillisecondOfItsLoweredGraph) {
     ASSERT_TRUE(evaluation.allowed) << evaluation.why;
     const std::vector<Precision> precision = built.precision_of(choice);
     const PreparedGraph prepared =
-        prepare_graph(training_graph(model_, {}), precision,
+        prepare_graph(training_graph(model_, options_), precision,
                       [&](const KernelCall& call) { return backend.candidates(call)[0]; });
     const Graph& lowered = prepared.lowered.graph;
     for (std::size_t i = 0; i < lowered.nodes.size(); ++i) {
@@ -65,12 +75,16 @@ TEST_P(ProblemOf, APlanPredictsEveryByteAndMillisecondOfItsLoweredGraph) {
           << "round " << round << ", node " << lowered.nodes[i].name;
     }
     EXPECT_EQ(evaluation.peak, prepared.memory.live_peak);
-    EXPECT_NEAR(evaluation.ms, predicted_ms(lowered, profile), 1e-9 * evaluation.ms);
+    EXPECT_NEAR(evaluation.ms, predicted_ms(lowered, profile, options_.micro_batches),
+                1e-9 * evaluation.ms);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Nets, ProblemOf, ::testing::Bool(),
-                         [](const auto& test) { return test.param ? "Residual" : "Mlp"; });
+INSTANTIATE_TEST_SUITE_P(Nets, ProblemOf,
+                         ::testing::Values(ProblemCase{"Residual", true, 1},
+                                           ProblemCase{"Mlp", false, 1},
+                                           ProblemCase{"ResidualAccumulated", true, 3}),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Lowering, CastsEachTensorOnceForAllReaders) {
   const NullBackend backend;

@@ -45,6 +45,7 @@ StepState sample_state() {
   state.loss_scale = 8;
   state.dynamic = 1;
   state.accepted = 3;
+  state.micro_batches = 3;
   state.gradient_factor = 0.125F;
   state.learning_rate = 0.0625F;
   return state;

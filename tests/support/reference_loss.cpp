@@ -9,7 +9,10 @@
 namespace mpsearch::reference {
 namespace {
 
-double loss_scale(const Call& call) { return record_of<StepState>(call.inputs[2]).loss_scale; }
+double loss_scale(const Call& call) {
+  const auto state = record_of<StepState>(call.inputs[2]);
+  return state.loss_scale / static_cast<double>(state.micro_batches);
+}
 
 /// Softmax probabilities of one row of logits.
 Numbers probabilities(const Numbers& logits, std::size_t row, std::size_t classes) {

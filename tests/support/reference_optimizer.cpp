@@ -16,6 +16,16 @@ std::vector<Numbers> statistics(const Call& call) {
   return {{squares, bad}};
 }
 
+std::vector<Numbers> accumulate(const Call& call) {
+  const auto inputs = record_of<StepInputs>(call.inputs[2]);
+  const bool first = inputs.attempt % static_cast<std::uint64_t>(call.integer("every", 1)) == 0;
+  for (std::size_t i = 0; i < call.inputs[0].size(); ++i) {
+    const double kept = first ? 0 : call.number("keep", 1) * call.inputs[0][i];
+    call.inputs[0][i] = kept + call.number("factor", 1) * call.inputs[1][i];
+  }
+  return {};
+}
+
 /// The loss scaler's state after a step with or without overflow.
 void update_scale(const Call& call, bool overflow, StepState& state) {
   const auto hysteresis = static_cast<std::int32_t>(call.integer("hysteresis", 1));
@@ -120,8 +130,11 @@ std::vector<Numbers> adam(const Call& call) {
 }  // namespace
 
 std::vector<Definition> optimizer_definitions() {
-  return {
-      {"GradientStatistics", statistics}, {"StepControl", control}, {"Sgd", sgd}, {"Adam", adam}};
+  return {{"GradientStatistics", statistics},
+          {"Accumulate", accumulate},
+          {"StepControl", control},
+          {"Sgd", sgd},
+          {"Adam", adam}};
 }
 
 }  // namespace mpsearch::reference

@@ -17,7 +17,7 @@ KernelTable batch_norm_kernels();  // BatchNormalization, BatchNormInference and
 KernelTable loss_kernels();        // losses and their gradients
 KernelTable pool_kernels();        // MaxPool, AveragePool, GlobalAveragePool, gradients
 KernelTable softmax_kernels();     // Softmax, LogSoftmax, gradients
-KernelTable update_kernels();      // GradientStatistics, StepControl, optimizers, RunningStatistics
+KernelTable update_kernels();      // Accumulate, StepControl, optimizers, RunningStatistics, ...
 
 }  // namespace MPSEARCH_LEVEL
 }  // namespace mpsearch::cpu

@@ -112,7 +112,7 @@ struct SoftmaxCrossEntropyGrad {
 
   void operator()() const {
     const auto valid = static_cast<float>(std::max<std::int64_t>(1, rows.count()));
-    const float scale = state->loss_scale / valid;
+    const float scale = state->gradient_scale() / valid;
     for_each_block(rows.rows, kRowBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         const std::int64_t label = rows.valid(row) ? rows.labels[row] : -1;
@@ -198,7 +198,7 @@ struct ElementLossGrad {
   float* dx;
 
   void operator()() const {
-    const float scale = state->loss_scale / static_cast<float>(elements);
+    const float scale = state->gradient_scale() / static_cast<float>(elements);
     for_each_block(elements, kBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
       element_loss_backward<Loss>(Group(), end - begin, x + begin, target + begin, scale,
                                   dx + begin);

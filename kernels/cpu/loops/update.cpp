@@ -74,6 +74,50 @@ BoundKernel bind_statistics(const KernelCall& call, const KernelChoice&, const K
                                   reinterpret_cast<double*>(views.workspace)});
 }
 
+// Accumulate.
+
+struct Accumulate {
+  float* sum;
+  const float* x;
+  const StepInputs* inputs;
+  std::int64_t count;
+  std::uint64_t every;
+  float keep;
+  float factor;
+
+  void operator()() const {
+    const bool first = inputs->attempt % every == 0;
+    for_each_block(count, kBlock, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+      const Group group;
+      const float scale = factor;
+      const float rest = keep;
+      float* const out = sum + begin;
+      if (first) {
+        group.map(
+            end - begin, [=](float v) { return scale * v; }, Out{out}, x + begin);
+      } else {
+        group.map(
+            end - begin, [=](float kept, float v) { return rest * kept + scale * v; }, Out{out},
+            out, x + begin);
+      }
+    });
+  }
+};
+
+std::vector<KernelChoice> accumulate_candidates(const KernelCall& call) {
+  if (call.inputs.size() != 3 || !all_f32(call, 2)) return {};
+  return {{.algorithm = "loop"}};
+}
+
+BoundKernel bind_accumulate(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
+  const Attributes& attributes = call.attributes;
+  return bound(Accumulate{floats(views.inputs[0]), floats(views.inputs[1]),
+                          &record<StepInputs>(views.inputs[2]), call.inputs[0].elements(),
+                          static_cast<std::uint64_t>(attributes.integer("every", 1)),
+                          static_cast<float>(attributes.number("keep", 1)),
+                          static_cast<float>(attributes.number("factor", 1))});
+}
+
 // StepControl.
 
 struct StepControl {
@@ -285,6 +329,7 @@ BoundKernel bind_running(const KernelCall& call, const KernelChoice&, const Kern
 
 constexpr KernelEntry kEntries[] = {
     {"GradientStatistics", statistics_candidates, bind_statistics},
+    {"Accumulate", accumulate_candidates, bind_accumulate},
     {"StepControl", control_candidates, bind_control},
     {"Sgd", sgd_candidates, bind_sgd},
     {"Adam", adam_candidates, bind_adam},
