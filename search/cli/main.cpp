@@ -8,6 +8,7 @@
 #include "search/cli/help.h"
 #include "search/cli/parse.h"
 #include "search/cli/signals.h"
+#include "search/cli/spinning.h"
 
 namespace mpsearch {
 namespace {
@@ -45,6 +46,7 @@ int report(ErrorKind kind, const ErrorText& text) {
 
 int main(int count, char** words) {
   using namespace mpsearch;
+  limit_spinning(words);
   install_signals();
   try {
     return run({words + 1, words + count});
