@@ -20,7 +20,9 @@ struct TypeList {
 
 using UnaryOps =
     TypeList<Relu, LeakyRelu, Clip, HardSigmoid, HardSwish, Sigmoid, Tanh, Elu, Selu, Softplus,
-             Gelu, GeluTanh, Swish, Mish, Exp, Log, Sqrt, Reciprocal, Neg, Abs, Erf, Sin, Cos>;
+             Gelu, GeluTanh, Swish, Mish, Exp, Log, Sqrt, Reciprocal, Neg, Abs, Erf, Sin, Cos, Tan,
+             Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Softsign, Celu, ThresholdedRelu,
+             Shrink, Square, Sign, Floor, Ceil, Round>;
 
 using BinaryOps = TypeList<Add, Sub, Mul, Div, Min, Max, Pow, PRelu>;
 

@@ -50,7 +50,7 @@ struct SquaredError {
 struct BinaryCrossEntropy {
   MPSEARCH_HD static float value(float x, float target) {
     const float linear = (x < 0.0F ? 0.0F : x) - x * target;
-    return linear + math::log1p_unit(math::exp(-math::abs(x)));
+    return linear + math::log1p(math::exp(-math::abs(x)));
   }
   MPSEARCH_HD static float slope(float x, float target) { return math::sigmoid(x) - target; }
 };

@@ -96,8 +96,8 @@ MPSEARCH_HD inline float log(float x) {
   return x >= 0.0F ? y : __builtin_nanf("");
 }
 
-/// log(1 + x) for x in [0, 1]; 1.5 ULP.
-MPSEARCH_HD inline float log1p_unit(float x) {
+/// log(1 + x) for finite x >= 0; 1.5 ULP.
+MPSEARCH_HD inline float log1p(float x) {
   const float u = 1.0F + x;
   return log(u) + (x - (u - 1.0F)) / u;
 }
@@ -173,6 +173,110 @@ MPSEARCH_HD inline float sin_shifted(float x, std::uint32_t quarter_turns) {
 
 MPSEARCH_HD inline float sin(float x) { return sin_shifted(x, 0); }
 MPSEARCH_HD inline float cos(float x) { return sin_shifted(x, 1); }
+
+/// 2 ULP. Argument reduction and polynomial of Cephes' atanf.
+MPSEARCH_HD inline float atan(float x) {
+  const float a = abs(x);
+  const bool large = a > 2.41421356F;  // tan(3 pi / 8)
+  const bool middle = a > 0.414213562F;
+  const float offset = large ? 0x1.921fb6p+0F : middle ? 0x1.921fb6p-1F : 0.0F;
+  const float over = large ? -1.0F : middle ? a - 1.0F : a;
+  const float under = large ? a : middle ? a + 1.0F : 1.0F;
+  const float t = over / under;
+  const float z = t * t;
+  float q = 8.05374449538e-2F;
+  q = fma(q, z, -1.38776856032e-1F);
+  q = fma(q, z, 1.99777106478e-1F);
+  q = fma(q, z, -3.33329491539e-1F);
+  return with_sign_of(offset + fma(q * z, t, t), x);
+}
+
+/// asin(t) for t in [0, 1/2], z = t^2: Cephes' asinf.
+MPSEARCH_HD inline float asin_small(float t, float z) {
+  float q = 4.2163199048e-2F;
+  q = fma(q, z, 2.4181311049e-2F);
+  q = fma(q, z, 4.5470025998e-2F);
+  q = fma(q, z, 7.4953002686e-2F);
+  q = fma(q, z, 1.6666752422e-1F);
+  return fma(q * z, t, t);
+}
+
+/// 2 ULP; NaN beyond 1.
+MPSEARCH_HD inline float asin(float x) {
+  const float a = abs(x);
+  const bool outer = a > 0.5F;
+  const float z = outer ? 0.5F * (1.0F - a) : a * a;
+  const float root = ::sqrtf(z);
+  const float p = asin_small(outer ? root : a, z);
+  return with_sign_of(outer ? 0x1.921fb6p+0F - (p + p) : p, x);
+}
+
+/// 2 ULP; NaN beyond 1.
+MPSEARCH_HD inline float acos(float x) {
+  const float a = abs(x);
+  const bool outer = a > 0.5F;
+  const float z = outer ? 0.5F * (1.0F - a) : a * a;
+  const float root = ::sqrtf(z);
+  const float p = asin_small(outer ? root : a, z);
+  const float far = x < 0.0F ? 0x1.921fb6p+1F - (p + p) : p + p;
+  const float near = 0x1.921fb6p+0F - with_sign_of(p, x);
+  return outer ? far : near;
+}
+
+/// 3 ULP.
+MPSEARCH_HD inline float sinh(float x) {
+  const float a = abs(x);
+  const float e = expm1(at_most(a, 20.0F));
+  const float half = exp(0.5F * a);
+  const float small = 0.5F * (e + e / (e + 1.0F));
+  return with_sign_of(a > 20.0F ? 0.5F * half * half : small, x);
+}
+
+/// 3 ULP.
+MPSEARCH_HD inline float cosh(float x) {
+  const float a = abs(x);
+  const float e = exp(at_most(a, 20.0F));
+  const float half = exp(0.5F * a);
+  return a > 20.0F ? 0.5F * half * half : 0.5F * (e + 1.0F / e);
+}
+
+/// 3 ULP.
+MPSEARCH_HD inline float asinh(float x) {
+  const float a = at_most(abs(x), 1e9F);
+  const float small = log1p(a + a * a / (1.0F + ::sqrtf(a * a + 1.0F)));
+  const float large = log(abs(x)) + 0x1.62e43p-1F;
+  return with_sign_of(abs(x) > 1e9F ? large : small, x);
+}
+
+/// 3 ULP; NaN below 1.
+MPSEARCH_HD inline float acosh(float x) {
+  const float t = at_most(x, 1e9F) - 1.0F;
+  const float small = log1p(t + ::sqrtf(t + t + t * t));
+  const float large = log(x) + 0x1.62e43p-1F;
+  return x > 1e9F ? large : small;
+}
+
+/// 3 ULP; infinite at 1, NaN beyond.
+MPSEARCH_HD inline float atanh(float x) {
+  const float a = abs(x);
+  const float inside = 0.5F * log1p(2.0F * a / (1.0F - a));
+  return with_sign_of(a == 1.0F ? __builtin_inff() : inside, x);
+}
+
+/// To the nearest integer, ties to even.
+MPSEARCH_HD inline float round_even(float x) {
+  const float a = abs(x);
+  const float rounded = (a + 0x1p23F) - 0x1p23F;
+  return a < 0x1p23F ? with_sign_of(rounded, x) : x;
+}
+MPSEARCH_HD inline float floor(float x) {
+  const float r = round_even(x);
+  return r > x ? r - 1.0F : r;
+}
+MPSEARCH_HD inline float ceil(float x) {
+  const float r = round_even(x);
+  return r < x ? with_sign_of(r + 1.0F, x) : r;
+}
 
 /// c ? a : b by masks: where many conditions meet, GCC turns `?:` into branches and stops
 /// vectorising.

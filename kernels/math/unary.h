@@ -123,7 +123,7 @@ struct Softplus {
   static constexpr Saves kSaves = Saves::Input;
   static constexpr int kParameters = 0;
   MPSEARCH_HD float forward(float x) const {
-    return (x < 0.0F ? 0.0F : x) + math::log1p_unit(math::exp(-math::abs(x)));
+    return (x < 0.0F ? 0.0F : x) + math::log1p(math::exp(-math::abs(x)));
   }
   MPSEARCH_HD float backward(float dy, float x) const { return dy * math::sigmoid(x); }
 };
@@ -267,6 +267,177 @@ struct Cos {
   static constexpr int kParameters = 0;
   MPSEARCH_HD float forward(float x) const { return math::cos(x); }
   MPSEARCH_HD float backward(float dy, float x) const { return -dy * math::sin(x); }
+};
+
+struct Tan {
+  static constexpr const char* kName = "Tan";
+  static constexpr Saves kSaves = Saves::Output;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::sin(x) / math::cos(x); }
+  MPSEARCH_HD float backward(float dy, float y) const { return dy * (1.0F + y * y); }
+};
+
+struct Asin {
+  static constexpr const char* kName = "Asin";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::asin(x); }
+  MPSEARCH_HD float backward(float dy, float x) const {
+    return dy / ::sqrtf((1.0F - x) * (1.0F + x));
+  }
+};
+
+struct Acos {
+  static constexpr const char* kName = "Acos";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::acos(x); }
+  MPSEARCH_HD float backward(float dy, float x) const {
+    return -dy / ::sqrtf((1.0F - x) * (1.0F + x));
+  }
+};
+
+struct Atan {
+  static constexpr const char* kName = "Atan";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::atan(x); }
+  MPSEARCH_HD float backward(float dy, float x) const { return dy / (1.0F + x * x); }
+};
+
+struct Sinh {
+  static constexpr const char* kName = "Sinh";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::sinh(x); }
+  MPSEARCH_HD float backward(float dy, float x) const { return dy * math::cosh(x); }
+};
+
+struct Cosh {
+  static constexpr const char* kName = "Cosh";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::cosh(x); }
+  MPSEARCH_HD float backward(float dy, float x) const { return dy * math::sinh(x); }
+};
+
+struct Asinh {
+  static constexpr const char* kName = "Asinh";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::asinh(x); }
+  MPSEARCH_HD float backward(float dy, float x) const { return dy / ::sqrtf(x * x + 1.0F); }
+};
+
+struct Acosh {
+  static constexpr const char* kName = "Acosh";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::acosh(x); }
+  MPSEARCH_HD float backward(float dy, float x) const {
+    return dy / ::sqrtf((x - 1.0F) * (x + 1.0F));
+  }
+};
+
+struct Atanh {
+  static constexpr const char* kName = "Atanh";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::atanh(x); }
+  MPSEARCH_HD float backward(float dy, float x) const { return dy / ((1.0F - x) * (1.0F + x)); }
+};
+
+struct Softsign {
+  static constexpr const char* kName = "Softsign";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return x / (1.0F + math::abs(x)); }
+  MPSEARCH_HD float backward(float dy, float x) const {
+    const float below = 1.0F + math::abs(x);
+    return dy / (below * below);
+  }
+};
+
+struct Celu {
+  static constexpr const char* kName = "Celu";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 1;
+  float alpha = 1.0F;
+  MPSEARCH_HD float forward(float x) const {
+    return x <= 0.0F ? alpha * math::expm1(x / alpha) : x;
+  }
+  MPSEARCH_HD float backward(float dy, float x) const {
+    return x <= 0.0F ? dy * math::exp(x / alpha) : dy;
+  }
+};
+
+struct ThresholdedRelu {
+  static constexpr const char* kName = "ThresholdedRelu";
+  static constexpr Saves kSaves = Saves::Mask;
+  static constexpr int kParameters = 1;
+  float alpha = 1.0F;
+  MPSEARCH_HD float forward(float x) const { return x <= alpha ? 0.0F : x; }
+  MPSEARCH_HD float mask(float x) const { return x <= alpha ? 0.0F : 1.0F; }
+  MPSEARCH_HD float backward(float dy, float mask) const { return mask != 0.0F ? dy : 0.0F; }
+};
+
+struct Shrink {
+  static constexpr const char* kName = "Shrink";
+  static constexpr Saves kSaves = Saves::Mask;
+  static constexpr int kParameters = 2;
+  float bias = 0.0F;
+  float lambd = 0.5F;  // ONNX's spelling
+  MPSEARCH_HD float forward(float x) const {
+    const float moved = x < 0.0F ? x + bias : x - bias;
+    return math::abs(x) <= lambd ? 0.0F : moved;
+  }
+  MPSEARCH_HD float mask(float x) const { return math::abs(x) <= lambd ? 0.0F : 1.0F; }
+  MPSEARCH_HD float backward(float dy, float mask) const { return mask != 0.0F ? dy : 0.0F; }
+};
+
+/// x^2, as powers and variances have it.
+struct Square {
+  static constexpr const char* kName = "Square";
+  static constexpr Saves kSaves = Saves::Input;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return x * x; }
+  MPSEARCH_HD float backward(float dy, float x) const { return 2.0F * dy * x; }
+};
+
+// Steps: their gradient is 0 wherever there is one.
+struct Sign {
+  static constexpr const char* kName = "Sign";
+  static constexpr Saves kSaves = Saves::Nothing;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const {
+    const float left = x < 0.0F ? -1.0F : x;
+    return x > 0.0F ? 1.0F : left;
+  }
+  MPSEARCH_HD float backward(float /*dy*/, float /*unused*/) const { return 0.0F; }
+};
+
+struct Floor {
+  static constexpr const char* kName = "Floor";
+  static constexpr Saves kSaves = Saves::Nothing;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::floor(x); }
+  MPSEARCH_HD float backward(float /*dy*/, float /*unused*/) const { return 0.0F; }
+};
+
+struct Ceil {
+  static constexpr const char* kName = "Ceil";
+  static constexpr Saves kSaves = Saves::Nothing;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::ceil(x); }
+  MPSEARCH_HD float backward(float /*dy*/, float /*unused*/) const { return 0.0F; }
+};
+
+struct Round {
+  static constexpr const char* kName = "Round";
+  static constexpr Saves kSaves = Saves::Nothing;
+  static constexpr int kParameters = 0;
+  MPSEARCH_HD float forward(float x) const { return math::round_even(x); }
+  MPSEARCH_HD float backward(float /*dy*/, float /*unused*/) const { return 0.0F; }
 };
 
 }  // namespace mpsearch

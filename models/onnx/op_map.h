@@ -86,5 +86,6 @@ const std::vector<OpRow>& op_rows();
 std::vector<OpRow> convolution_rows();  // op_map_convolution.cpp
 std::vector<OpRow> general_rows();      // op_map_general.cpp
 std::vector<OpRow> shape_rows();        // op_map_shape.cpp
+std::vector<OpRow> norm_rows();         // op_map_norm.cpp
 
 }  // namespace mpsearch

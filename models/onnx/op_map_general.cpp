@@ -1,6 +1,7 @@
 // Matrix products, element-wise operators, softmax, reductions, dropout.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "kernels/error.h"
 #include "models/onnx/op_map.h"
@@ -97,6 +98,10 @@ void sum(NodeCall& call) {
   ValueId total = call.data(0);
   for (std::size_t i = 1; i < call.inputs(); ++i) total = call.emit("Add", {total, call.data(i)});
   if (call.inputs() == 1) return call.alias(0);
+  if (call.node.op_type() == "Mean") {
+    total =
+        call.emit("Scale", {total}, {{"factor", 1.0 / static_cast<double>(call.inputs())}}, "mean");
+  }
   call.result(total);
 }
 
@@ -123,28 +128,61 @@ void clip_inputs(NodeCall& call) {
   clip_between(call, low, high);
 }
 
-/// With a constant on one side, Max and Min bound the other.
-void bounded(NodeCall& call) {
-  if (call.inputs() == 1) return call.alias(0);
-  if (call.inputs() != 2) call.refuse("more than two operands");
-  const std::size_t constant = call.symbol(0).at_import() ? 0 : 1;
-  if (!call.symbol(constant).at_import()) call.refuse("no operand is a constant");
-  if (elements_of(call.shape(constant)) != 1) call.refuse("its constant is not a scalar");
-  require_float(call, 1 - constant);
-  const double bound = call.scalar(constant);
-  const Shape shape = broadcast(call.shape(0), call.shape(1));
-  if (shape != call.shape(1 - constant)) call.refuse("its constant has more dimensions");
-  const bool least = call.node.op_type() == "Max";
-  call.result(call.emit("Clip", {call.data(1 - constant)},
-                        {{"min", least ? bound : -kLargest}, {"max", least ? kLargest : bound}}));
+/// Whether input `index` is a scalar constant that bounds the other of two without changing its
+/// shape.
+bool bounds(NodeCall& call, std::size_t index) {
+  return call.inputs() == 2 && call.symbol(index).at_import() &&
+         !call.symbol(1 - index).at_import() && elements_of(call.shape(index)) == 1 &&
+         call.rank(index) <= call.rank(1 - index);
 }
 
-/// x^2 alone: what variances and norms are made of.
+/// Max and Min: with a constant on one side a Clip, which saves a mask, else pair by pair.
+void extreme(NodeCall& call) {
+  for (std::size_t i = 0; i < call.inputs(); ++i) require_float(call, i);
+  if (call.inputs() == 1) return call.alias(0);
+  const bool most = call.node.op_type() == "Max";
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+    if (!bounds(call, i)) continue;
+    const double bound = call.scalar(i);
+    const Attributes attributes{{"min", most ? bound : -kLargest},
+                                {"max", most ? kLargest : bound}};
+    return call.result(call.emit("Clip", {call.data(1 - i)}, attributes));
+  }
+  ValueId result = call.data(0);
+  for (std::size_t i = 1; i < call.inputs(); ++i) {
+    result = call.emit(call.node.op_type(), {result, call.data(i)});
+  }
+  call.result(result);
+}
+
+/// Squares and roots have operators of their own.
 void power(NodeCall& call) {
   require_float(call, 0);
-  if (!call.symbol(1).at_import() || call.scalar(1) != 2) call.refuse("an exponent other than 2");
-  const ValueId x = call.data(0);
-  call.result(call.emit("Mul", {x, x}));
+  const bool scalar =
+      call.symbol(1).at_import() && elements_of(call.shape(1)) == 1 && call.rank(1) <= call.rank(0);
+  const double exponent = scalar ? call.scalar(1) : 0;
+  if (exponent == 1) return call.alias(0);
+  for (const auto& [value, op] : {std::pair{2.0, "Square"}, {0.5, "Sqrt"}, {-1.0, "Reciprocal"}}) {
+    if (exponent == value) return call.result(call.emit(op, {call.weight(0)}));
+  }
+  const bool whole = scalar && !onnx_is_float(call.symbol(1).type);
+  if (!whole) require_float(call, 1);
+  const ValueId by =
+      whole ? call.scope.number(exponent, call.node.name() + ".exponent") : call.operand(1);
+  call.result(call.emit("Pow", {call.operand(0), aligned(call, by)}));
+}
+
+/// Before opset 7 a slope of one dimension belongs to the channels.
+void prelu(NodeCall& call) {
+  require_float(call, 0);
+  ValueId slope = call.weight(1);
+  const Shape& of = call.shape(1);
+  if (call.opset < 7 && of.size() == 1 && of[0] > 1 && call.rank(0) > 2) {
+    Shape channels(call.rank(0) - 1, 1);
+    channels[0] = of[0];
+    slope = call.view(slope, channels, "slope");
+  }
+  call.result(call.emit("PRelu", {call.data(0), slope}));
 }
 
 /// Before opset 13 the dimensions from `axis` on are one.
@@ -209,9 +247,11 @@ std::vector<OpRow> general_rows() {
       {"Sum", 8, sum},
       {"Clip", 1, clip_attributes},
       {"Clip", 11, clip_inputs},
-      {"Max", 8, bounded},
-      {"Min", 8, bounded},
-      {"Pow", 7, power},
+      {"Mean", 8, sum},
+      {"Max", 8, extreme},
+      {"Min", 8, extreme},
+      {"Pow", 1, power},
+      {"PRelu", 1, prelu},
       {"Gelu", 20, gelu},
       {"Softmax", 1, softmax_coerced},
       {"Softmax", 13, softmax},

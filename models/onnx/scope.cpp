@@ -225,8 +225,16 @@ ValueId Scope::moved(const std::string& name) {
   return to;
 }
 
-ValueId Scope::number(double number, const std::string& name) {
-  const HostTensor tensor{onnx::TensorProto::FLOAT, {}, {}, {number}};
+ValueId Scope::further_output(ValueId first, int index) {
+  const NodeId node = model.graph.value(first).producer;
+  const ValueId id = model.graph.add_output(node, static_cast<std::size_t>(index));
+  learned_.resize(model.graph.values.size(), learned_[static_cast<std::size_t>(first)]);
+  return id;
+}
+
+ValueId Scope::filled(double number, const Shape& shape, const std::string& name) {
+  const std::vector<double> elements(static_cast<std::size_t>(elements_of(shape)), number);
+  const HostTensor tensor{onnx::TensorProto::FLOAT, shape, {}, elements};
   Value value;
   value.name = unique_name(name);
   value.type = stored_type(tensor.type, tensor.shape);

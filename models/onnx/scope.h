@@ -95,7 +95,11 @@ class Scope {
   /// speaks against it, else a Constant.
   ValueId value(const std::string& name, bool train);
   /// A scalar of a formula.
-  ValueId number(double number, const std::string& name);
+  ValueId number(double number, const std::string& name) { return filled(number, {}, name); }
+  /// A constant tensor of one number.
+  ValueId filled(double number, const Shape& shape, const std::string& name);
+  /// Output `index` of the node that gives `first`.
+  ValueId further_output(ValueId first, int index);
   /// Running statistics as State: those of an initializer, or under a name of their own, since a
   /// constant may be the start of several.
   ValueId state(const std::string& name, const std::string& own_name);

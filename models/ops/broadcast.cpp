@@ -1,3 +1,5 @@
+#include <string>
+
 #include "models/ops/families.h"
 #include "models/ops/rules.h"
 
@@ -9,7 +11,7 @@ Types infer_binary(const Attributes&, TypeSpan inputs) {
   return {f32(broadcast_shape(inputs[0].shape, inputs[1].shape))};
 }
 
-Types infer_div_grad_b(const Attributes&, TypeSpan inputs) {
+Types infer_grad_of_pair(const Attributes&, TypeSpan inputs) {
   expect_count(inputs, 3, 3);
   expect_shape("dy", inputs[0].shape, broadcast_shape(inputs[1].shape, inputs[2].shape));
   return {f32(inputs[0].shape)};
@@ -71,6 +73,20 @@ void div_gradient(GradientBuilder& builder, const Node& node) {
   }
 }
 
+/// da = NAMEGradA(dy, a, b), db = NAMEGradB(dy, a, b), each summed over what it repeats.
+void gradient_from_both(GradientBuilder& builder, const Node& node) {
+  const ValueId dy = first_gradient(builder, node);
+  const std::string name(node.op->name);
+  const auto add = [&](std::size_t input, const std::string& suffix, const std::string& op) {
+    const ValueId to = node.inputs[input];
+    if (!builder.wanted(to)) return;
+    const ValueId whole = builder.node(suffix, op, {dy, node.inputs[0], node.inputs[1]});
+    builder.add(to, reduce_to(builder, whole, to));
+  };
+  add(0, "da", name + "GradA");
+  add(1, "db", name + "GradB");
+}
+
 void sum_to_gradient(GradientBuilder& builder, const Node& node) {
   Attributes attributes = node.attributes;
   attributes.set("shape", shape_of(builder, node.inputs[0]));
@@ -123,7 +139,7 @@ std::vector<OpSample> positive_samples() {
   return samples;
 }
 
-std::vector<OpSample> div_grad_b_samples() {
+std::vector<OpSample> grad_samples() {
   std::vector<OpSample> samples = positive_samples();
   for (OpSample& sample : samples) {
     const Shape y = broadcast_shape(sample.inputs[0].shape, sample.inputs[1].shape);
@@ -160,6 +176,16 @@ OpDef binary(std::string_view name, void (*gradient)(GradientBuilder&, const Nod
           .samples = samples};
 }
 
+OpDef grad_of_pair(std::string_view name) {
+  using enum Role;
+  return {.name = name,
+          .inputs = {Carrier, Carrier, Carrier},
+          .outputs = {Carrier},
+          .infer = infer_grad_of_pair,
+          .flops = per_output<4>,
+          .samples = grad_samples};
+}
+
 }  // namespace
 
 std::vector<OpDef> broadcast_ops() {
@@ -169,12 +195,19 @@ std::vector<OpDef> broadcast_ops() {
       binary("Sub", sub_gradient, binary_samples),
       binary("Mul", mul_gradient, binary_samples),
       binary("Div", div_gradient, positive_samples),
-      {.name = "DivGradB",
-       .inputs = {Carrier, Carrier, Carrier},
-       .outputs = {Carrier},
-       .infer = infer_div_grad_b,
-       .flops = per_output<4>,
-       .samples = div_grad_b_samples},
+      binary("Min", gradient_from_both, binary_samples),
+      binary("Max", gradient_from_both, binary_samples),
+      binary("Pow", gradient_from_both, positive_samples),
+      binary("PRelu", gradient_from_both, binary_samples),
+      grad_of_pair("DivGradB"),
+      grad_of_pair("MinGradA"),
+      grad_of_pair("MinGradB"),
+      grad_of_pair("MaxGradA"),
+      grad_of_pair("MaxGradB"),
+      grad_of_pair("PowGradA"),
+      grad_of_pair("PowGradB"),
+      grad_of_pair("PReluGradA"),
+      grad_of_pair("PReluGradB"),
       {.name = "SumTo",
        .inputs = {Carrier},
        .outputs = {Carrier},

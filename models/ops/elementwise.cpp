@@ -63,7 +63,7 @@ void sum2_gradient(GradientBuilder& builder, const Node& node) {
 enum class Saved : std::uint8_t { Mask, Input, Output };
 
 /// The range that samples are drawn from.
-enum class Domain : std::uint8_t { Near, Wide, Positive };
+enum class Domain : std::uint8_t { Near, Wide, Positive, Unit, AboveOne };
 
 /// Samples of an op with `inputs` inputs of one shape.
 std::vector<OpSample> samples_of(const Attributes& attributes, Domain domain, std::size_t inputs) {
@@ -75,6 +75,8 @@ std::vector<OpSample> samples_of(const Attributes& attributes, Domain domain, st
         .inputs = Types(inputs, f32(shape))};
     if (domain == Domain::Wide) sample.low = -6, sample.high = 6;
     if (domain == Domain::Positive) sample.low = 0.25, sample.high = 4;
+    if (domain == Domain::Unit) sample.low = -0.9, sample.high = 0.9;
+    if (domain == Domain::AboveOne) sample.low = 1.25, sample.high = 4;
     samples.push_back(std::move(sample));
   }
   return samples;
@@ -121,6 +123,19 @@ void add_unary(std::vector<OpDef>& ops, std::string_view name, std::string_view 
 
 Attributes none() { return {}; }
 
+/// A function of steps: its gradient is 0, so that nothing is added.
+void add_step(std::vector<OpDef>& ops, std::string_view name) {
+  using enum Role;
+  ops.push_back({.name = name,
+                 .inputs = {Carrier},
+                 .outputs = {Carrier},
+                 .infer = infer_unary,
+                 .gradient = [](GradientBuilder&, const Node&) {},
+                 .flops = per_input<1>,
+                 .samples = [] { return samples_of({}, Domain::Wide, 1); },
+                 .onnx = true});
+}
+
 /// To add one: its functor in kernels/math, a row here, its definition in tests/support. The import
 /// follows from the row.
 void add_unary_ops(std::vector<OpDef>& ops) {
@@ -129,6 +144,8 @@ void add_unary_ops(std::vector<OpDef>& ops) {
   constexpr auto kBounds = [] { return Attributes{{"min", -1.0}, {"max", 0.75}}; };
   constexpr auto kAlpha = [] { return Attributes{{"alpha", 0.3}}; };
   constexpr auto kLine = [] { return Attributes{{"alpha", 0.3}, {"beta", 0.4}}; };
+  constexpr auto kHalf = [] { return Attributes{{"alpha", 0.5}}; };
+  constexpr auto kShrink = [] { return Attributes{{"bias", 0.25}, {"lambd", 0.5}}; };
   constexpr auto kAlphaGamma = [] { return Attributes{{"alpha", 1.5}, {"gamma", 1.1}}; };
   add_unary<Mask, 1, none>(ops, "Relu", "ReluGrad");
   add_unary<Mask, 2, kBounds>(ops, "Clip", "ClipGrad");
@@ -152,6 +169,21 @@ void add_unary_ops(std::vector<OpDef>& ops) {
   add_unary<Input, 1, none>(ops, "Erf", "ErfGrad");
   add_unary<Input, 1, none, Wide>(ops, "Sin", "SinGrad");
   add_unary<Input, 1, none, Wide>(ops, "Cos", "CosGrad");
+  add_unary<Output, 2, none, Unit>(ops, "Tan", "TanGrad");
+  add_unary<Input, 4, none, Unit>(ops, "Asin", "AsinGrad");
+  add_unary<Input, 4, none, Unit>(ops, "Acos", "AcosGrad");
+  add_unary<Input, 4, none, Wide>(ops, "Atan", "AtanGrad");
+  add_unary<Input, 4, none>(ops, "Sinh", "SinhGrad");
+  add_unary<Input, 4, none>(ops, "Cosh", "CoshGrad");
+  add_unary<Input, 4, none, Wide>(ops, "Asinh", "AsinhGrad");
+  add_unary<Input, 4, none, AboveOne>(ops, "Acosh", "AcoshGrad");
+  add_unary<Input, 4, none, Unit>(ops, "Atanh", "AtanhGrad");
+  add_unary<Input, 2, none, Wide>(ops, "Softsign", "SoftsignGrad");
+  add_unary<Input, 4, kHalf>(ops, "Celu", "CeluGrad");
+  add_unary<Mask, 1, kHalf>(ops, "ThresholdedRelu", "ThresholdedReluGrad");
+  add_unary<Mask, 2, kShrink>(ops, "Shrink", "ShrinkGrad");
+  add_unary<Input, 1, none>(ops, "Square", "SquareGrad", false);
+  for (const std::string_view name : {"Sign", "Floor", "Ceil", "Round"}) add_step(ops, name);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ std::vector<OpDef> matmul_ops();
 std::vector<OpDef> elementwise_ops();
 std::vector<OpDef> broadcast_ops();
 std::vector<OpDef> norm_ops();
+std::vector<OpDef> row_norm_ops();
 std::vector<OpDef> pool_ops();
 std::vector<OpDef> softmax_ops();
 std::vector<OpDef> reduce_ops();

@@ -27,6 +27,12 @@ const std::set<std::string> kOps{"BatchNormalization",
                                  "BatchNormGrad",
                                  "BatchNormInference",
                                  "BatchNormInferenceGrad",
+                                 "LayerNormalization",
+                                 "LayerNormGrad",
+                                 "RMSNormalization",
+                                 "RMSNormGrad",
+                                 "GroupNormalization",
+                                 "GroupNormGrad",
                                  "RunningStatistics",
                                  "MaxPool",
                                  "MaxPoolGrad",
@@ -104,6 +110,27 @@ Terms terms_of(const KernelCall& call, const std::vector<Numbers>& inputs,
     }
     terms.magnitude *= std::max(1.0, invstd * invstd);
     if (op.ends_with("Grad") && output > 0) terms.magnitude *= static_cast<double>(terms.count);
+    return terms;
+  }
+  if (op.starts_with("LayerNorm") || op.starts_with("RMSNorm") || op.starts_with("GroupNorm")) {
+    const bool grad = op.ends_with("Grad");
+    const Numbers& invstds = grad ? inputs.back() : expected.back();
+    const double invstd = std::max(1.0, largest(invstds));
+    terms.count = call.inputs[grad].elements() / static_cast<std::int64_t>(invstds.size());
+    if (grad) {
+      terms.magnitude *= invstd;
+      if (output > 0) {
+        terms.count = call.inputs[1].elements() / call.inputs[2].elements();
+        terms.magnitude *= static_cast<double>(terms.count);
+      }
+    } else if (output == 0) {
+      terms.magnitude = largest(inputs[0]) * largest(inputs[1]) * invstd;
+      if (inputs.size() > 2) terms.magnitude += largest(inputs[2]);
+    } else {
+      const bool mean = output + 1 < expected.size();
+      terms.magnitude =
+          mean ? largest(inputs[0]) : std::pow(invstd * largest(inputs[0]), 2) * invstd;
+    }
     return terms;
   }
   if (op == "GlobalAveragePool") {
@@ -255,6 +282,25 @@ TEST(LayerLoops, BatchNormsOfManyBlocksAgreeWithFp64) {
   }
 }
 
+TEST(LayerLoops, RowAndGroupNormsOfManyBlocksAgreeWithFp64) {
+  for (const Shape& x : {Shape{700, 320}, Shape{9, 20001}}) {
+    const Attributes axis{{"axis", std::int64_t{1}}};
+    const Shape row{x[1]}, rows{x[0], 1};
+    check_large("LayerNormalization", axis, {x, row, row}, {}, -2);
+    check_large("RMSNormalization", axis, {x, row}, {}, -2);
+    check_large("LayerNormGrad", axis, {x, x, row, rows, rows}, {}, -2);
+    check_large("RMSNormGrad", axis, {x, x, row, rows}, {}, -2);
+  }
+  for (const auto& [x, groups] : {std::pair{Shape{3, 70, 29, 31}, std::int64_t{7}},
+                                  {Shape{2, 600, 9, 8}, std::int64_t{600}},
+                                  {Shape{1, 1040, 20, 20}, std::int64_t{2}}}) {
+    const Attributes of{{"num_groups", groups}};
+    const Shape c{x[1]}, g{x[0], groups};
+    check_large("GroupNormalization", of, {x, c, c}, {}, -2);
+    check_large("GroupNormGrad", of, {x, x, c, g, g}, {}, -2);
+  }
+}
+
 TEST(LayerLoops, PoolsOfManyBlocksAgreeWithFp64) {
   const Shape x{3, 70, 29, 31};
   const Attributes pool{
@@ -272,6 +318,7 @@ TEST(LayerLoops, PoolsOfManyBlocksAgreeWithFp64) {
 TEST(LayerLoops, OutputsThatTrainingKeepsMayBeLeftOut) {
   for (OpCase of : reference::all_cases()) {
     if (of.call.op != "MaxPool" && of.call.op != "BatchNormalization" &&
+        of.call.op != "LayerNormalization" && of.call.op != "GroupNormalization" &&
         of.call.op != "SoftmaxCrossEntropy" && of.call.op != "SigmoidCrossEntropy") {
       continue;
     }

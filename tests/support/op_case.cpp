@@ -103,6 +103,15 @@ void adjust(OpCase& made, const OpSample& sample, Random& random) {
       in[2 + k] = output_of("BatchNormalization", made.call.attributes,
                             {types[1], types[2], types[2]}, {in[1], in[2], in[2]}, k);
     }
+  } else if (op == "LayerNormGrad" || op == "GroupNormGrad") {
+    const std::string forward = op == "LayerNormGrad" ? "LayerNormalization" : "GroupNormalization";
+    for (const std::size_t k : {1, 2}) {
+      in[2 + k] = output_of(forward, made.call.attributes, {types[1], types[2], types[2]},
+                            {in[1], in[2], in[2]}, k);
+    }
+  } else if (op == "RMSNormGrad") {
+    in[3] = output_of("RMSNormalization", made.call.attributes, {types[1], types[2]},
+                      {in[1], in[2]}, 1);
   } else if (op == "BatchNormInference" || op == "BatchNormInferenceGrad") {
     make_positive(in[4]);
   } else if (op == "RunningStatistics") {
@@ -120,7 +129,8 @@ void adjust(OpCase& made, const OpSample& sample, Random& random) {
 /// Whether input `index` is the gradient of an output.
 bool is_gradient(const std::string& op, std::size_t index) {
   if (op == "ConvGradWeight") return index == 1;
-  if (op == "DivGradB" || op == "BiasGrad" || op == "ConvGradInput") return index == 0;
+  if (op == "BiasGrad" || op == "ConvGradInput") return index == 0;
+  if (op.ends_with("GradA") || op.ends_with("GradB")) return index == 0;
   return op.ends_with("Grad") && !op.ends_with("CrossEntropyGrad") && index == 0;
 }
 

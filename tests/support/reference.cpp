@@ -11,8 +11,8 @@ std::vector<Numbers> evaluate(const KernelCall& call, std::vector<Numbers>& inpu
     std::map<std::string_view, Definition> all;
     for (const auto family :
          {conv_definitions, matmul_definitions, elementwise_definitions, broadcast_definitions,
-          norm_definitions, pool_definitions, softmax_definitions, shape_definitions,
-          loss_definitions, cast_definitions, optimizer_definitions}) {
+          norm_definitions, row_norm_definitions, pool_definitions, softmax_definitions,
+          shape_definitions, loss_definitions, cast_definitions, optimizer_definitions}) {
       for (const Definition& definition : family()) all.emplace(definition.op, definition);
     }
     return all;

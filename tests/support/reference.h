@@ -46,6 +46,7 @@ std::vector<Definition> matmul_definitions();
 std::vector<Definition> elementwise_definitions();
 std::vector<Definition> broadcast_definitions();
 std::vector<Definition> norm_definitions();
+std::vector<Definition> row_norm_definitions();
 std::vector<Definition> pool_definitions();
 std::vector<Definition> softmax_definitions();
 std::vector<Definition> shape_definitions();

@@ -47,10 +47,33 @@ std::vector<Numbers> broadcast_to(const Call& call) {
   return {y};
 }
 
+/// 1 where a is the chosen one, a half where both are.
+double share(double chosen, double other) { return chosen > other ? 1 : chosen == other ? 0.5 : 0; }
+
+/// d a^b / db.
+double exponent_slope(double a, double b) {
+  return a == 0 && b >= 0 ? 0 : std::pow(a, b) * std::log(a);
+}
+
 }  // namespace
 
 std::vector<Definition> broadcast_definitions() {
   return {
+      {"Min", binary<[](double a, double b) { return std::fmin(a, b); }>},
+      {"MinGradA", ternary<[](double dy, double a, double b) { return dy * share(-a, -b); }>},
+      {"MinGradB", ternary<[](double dy, double a, double b) { return dy * share(-b, -a); }>},
+      {"Max", binary<[](double a, double b) { return std::fmax(a, b); }>},
+      {"MaxGradA", ternary<[](double dy, double a, double b) { return dy * share(a, b); }>},
+      {"MaxGradB", ternary<[](double dy, double a, double b) { return dy * share(b, a); }>},
+      {"Pow", binary<[](double a, double b) { return std::pow(a, b); }>},
+      {"PowGradA", ternary<[](double dy, double a, double b) {
+         return b == 0 ? 0 : dy * b * std::pow(a, b - 1);
+       }>},
+      {"PowGradB",
+       ternary<[](double dy, double a, double b) { return dy * exponent_slope(a, b); }>},
+      {"PRelu", binary<[](double a, double b) { return a < 0 ? a * b : a; }>},
+      {"PReluGradA", ternary<[](double dy, double a, double b) { return a < 0 ? dy * b : dy; }>},
+      {"PReluGradB", ternary<[](double dy, double a, double) { return a < 0 ? dy * a : 0; }>},
       {"Add", binary<[](double a, double b) { return a + b; }>},
       {"Sub", binary<[](double a, double b) { return a - b; }>},
       {"Mul", binary<[](double a, double b) { return a * b; }>},

@@ -166,6 +166,45 @@ constexpr F kMinusSin = [](double x, const Call&) { return -std::sin(x); };
 constexpr F kNeg = [](double x, const Call&) { return -x; };
 constexpr F kItself = [](double y, const Call&) { return y; };
 
+constexpr F kTan = [](double x, const Call&) { return std::tan(x); };
+constexpr F kTanSlope = [](double y, const Call&) { return 1 + y * y; };
+constexpr F kAsin = [](double x, const Call&) { return std::asin(x); };
+constexpr F kAsinSlope = [](double x, const Call&) { return 1 / std::sqrt(1 - x * x); };
+constexpr F kAcos = [](double x, const Call&) { return std::acos(x); };
+constexpr F kAcosSlope = [](double x, const Call&) { return -1 / std::sqrt(1 - x * x); };
+constexpr F kAtan = [](double x, const Call&) { return std::atan(x); };
+constexpr F kAtanSlope = [](double x, const Call&) { return 1 / (1 + x * x); };
+constexpr F kSinh = [](double x, const Call&) { return std::sinh(x); };
+constexpr F kCosh = [](double x, const Call&) { return std::cosh(x); };
+constexpr F kAsinh = [](double x, const Call&) { return std::asinh(x); };
+constexpr F kAsinhSlope = [](double x, const Call&) { return 1 / std::sqrt(x * x + 1); };
+constexpr F kAcosh = [](double x, const Call&) { return std::acosh(x); };
+constexpr F kAcoshSlope = [](double x, const Call&) { return 1 / std::sqrt(x * x - 1); };
+constexpr F kAtanh = [](double x, const Call&) { return std::atanh(x); };
+constexpr F kAtanhSlope = [](double x, const Call&) { return 1 / (1 - x * x); };
+constexpr F kSoftsign = [](double x, const Call&) { return x / (1 + std::fabs(x)); };
+constexpr F kSoftsignSlope = [](double x, const Call&) { return std::pow(1 + std::fabs(x), -2); };
+constexpr F kCelu = [](double x, const Call& c) {
+  return x > 0 ? x : alpha(c, 1) * std::expm1(x / alpha(c, 1));
+};
+constexpr F kCeluSlope = [](double x, const Call& c) {
+  return x > 0 ? 1 : std::exp(x / alpha(c, 1));
+};
+constexpr F kThresholded = [](double x, const Call& c) { return x > alpha(c, 1) ? x : 0; };
+constexpr F kBeyond = [](double x, const Call& c) { return x > alpha(c, 1) ? 1.0 : 0.0; };
+constexpr F kShrink = [](double x, const Call& c) {
+  const double bias = c.number("bias", 0), limit = c.number("lambd", 0.5);
+  return x < -limit ? x + bias : x > limit ? x - bias : 0;
+};
+constexpr F kOutside = [](double x, const Call& c) {
+  return std::fabs(x) > c.number("lambd", 0.5) ? 1.0 : 0.0;
+};
+constexpr F kSquare = [](double x, const Call&) { return x * x; };
+constexpr F kSquareSlope = [](double x, const Call&) { return 2 * x; };
+constexpr F kFloor = [](double x, const Call&) { return std::floor(x); };
+constexpr F kCeil = [](double x, const Call&) { return std::ceil(x); };
+constexpr F kRound = [](double x, const Call&) { return std::nearbyint(x); };
+
 std::vector<Numbers> sum2(const Call& call) {
   Numbers y;
   for (std::size_t i = 0; i < call.inputs[0].size(); ++i) {
@@ -222,6 +261,38 @@ std::vector<Definition> elementwise_definitions() {
       {"SinGrad", chain<kCos>},
       {"Cos", map<kCos>},
       {"CosGrad", chain<kMinusSin>},
+      {"Tan", map<kTan>},
+      {"TanGrad", chain<kTanSlope>},
+      {"Asin", map<kAsin>},
+      {"AsinGrad", chain<kAsinSlope>},
+      {"Acos", map<kAcos>},
+      {"AcosGrad", chain<kAcosSlope>},
+      {"Atan", map<kAtan>},
+      {"AtanGrad", chain<kAtanSlope>},
+      {"Sinh", map<kSinh>},
+      {"SinhGrad", chain<kCosh>},
+      {"Cosh", map<kCosh>},
+      {"CoshGrad", chain<kSinh>},
+      {"Asinh", map<kAsinh>},
+      {"AsinhGrad", chain<kAsinhSlope>},
+      {"Acosh", map<kAcosh>},
+      {"AcoshGrad", chain<kAcoshSlope>},
+      {"Atanh", map<kAtanh>},
+      {"AtanhGrad", chain<kAtanhSlope>},
+      {"Softsign", map<kSoftsign>},
+      {"SoftsignGrad", chain<kSoftsignSlope>},
+      {"Celu", map<kCelu>},
+      {"CeluGrad", chain<kCeluSlope>},
+      {"ThresholdedRelu", masked<kThresholded, kBeyond>},
+      {"ThresholdedReluGrad", chain<kMask>},
+      {"Shrink", masked<kShrink, kOutside>},
+      {"ShrinkGrad", chain<kMask>},
+      {"Square", map<kSquare>},
+      {"SquareGrad", chain<kSquareSlope>},
+      {"Sign", map<kSign>},
+      {"Floor", map<kFloor>},
+      {"Ceil", map<kCeil>},
+      {"Round", map<kRound>},
       {"Neg", map<kNeg>},
       {"Scale", scale},
       {"Sum2", sum2},

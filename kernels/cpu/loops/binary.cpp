@@ -1,4 +1,7 @@
 // Functions of two and three tensors under numpy's broadcasting, and broadcasting itself.
+#include <array>
+#include <string_view>
+
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/map.h"
 #include "kernels/math/elementwise.h"
@@ -14,10 +17,36 @@ void forward(const float*, const Chunk& chunk) {
       chunk.in[1]);
 }
 
-void div_grad_b(const float*, const Chunk& chunk) {
+/// The gradients to a and to b, of dy's shape.
+template <class F>
+void grad_a(const float*, const Chunk& chunk) {
   Group().map(
-      chunk.count, [](float dy, float a, float b) { return Div{}.backward_b(dy, a, b); },
+      chunk.count, [](float dy, float a, float b) { return F{}.backward_a(dy, a, b); },
       Out{chunk.out}, chunk.in[0], chunk.in[1], chunk.in[2]);
+}
+
+template <class F>
+void grad_b(const float*, const Chunk& chunk) {
+  Group().map(
+      chunk.count, [](float dy, float a, float b) { return F{}.backward_b(dy, a, b); },
+      Out{chunk.out}, chunk.in[0], chunk.in[1], chunk.in[2]);
+}
+
+/// "PowGradA", "PowGradB".
+template <class F, char To>
+constexpr auto kGradName = [] {
+  constexpr std::string_view kName = F::kName;
+  constexpr std::string_view kGrad = "Grad";
+  std::array<char, kName.size() + kGrad.size() + 1> text{};
+  kName.copy(text.data(), kName.size());
+  kGrad.copy(text.data() + kName.size(), kGrad.size());
+  text.back() = To;
+  return text;
+}();
+
+template <class F, char To>
+constexpr std::string_view grad_name() {
+  return {kGradName<F, To>.data(), kGradName<F, To>.size()};
 }
 
 void times(const float* parameters, const Chunk& chunk) {
@@ -66,10 +95,14 @@ BoundKernel bind_broadcast(const KernelCall& call, const KernelChoice&, const Ke
 KernelTable binary_kernels() {
   static const std::vector<KernelEntry> entries = [] {
     std::vector<KernelEntry> all{{"Sum2", candidates<2, true>, bind<forward<Add>>},
-                                 {"DivGradB", candidates<3, false>, bind<div_grad_b>},
+                                 {grad_name<Div, 'B'>(), candidates<3, false>, bind<grad_b<Div>>},
                                  {"BroadcastTo", broadcast_candidates, bind_broadcast}};
     BinaryOps::for_each([&]<class F>() {
       all.push_back({F::kName, candidates<2, false>, bind<forward<F>>});
+    });
+    TypeList<Min, Max, Pow, PRelu>::for_each([&]<class F>() {
+      all.push_back({grad_name<F, 'A'>(), candidates<3, false>, bind<grad_a<F>>});
+      all.push_back({grad_name<F, 'B'>(), candidates<3, false>, bind<grad_b<F>>});
     });
     return all;
   }();

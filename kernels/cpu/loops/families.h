@@ -14,6 +14,8 @@ KernelTable dropout_kernels();     // Dropout, DropoutGrad
 KernelTable reduce_kernels();      // ReduceSum, ReduceMean, SumTo, BiasGrad
 KernelTable transpose_kernels();   // Transpose
 KernelTable batch_norm_kernels();  // BatchNormalization, BatchNormInference and their gradients
+KernelTable row_norm_kernels();    // LayerNormalization, RMSNormalization and their gradients
+KernelTable group_norm_kernels();  // GroupNormalization and its gradient
 KernelTable loss_kernels();        // losses and their gradients
 KernelTable pool_kernels();        // MaxPool, AveragePool, GlobalAveragePool, gradients
 KernelTable softmax_kernels();     // Softmax, LogSoftmax, gradients

@@ -27,6 +27,8 @@ constexpr std::array<std::string_view, 2> kAttributes<Clip>{"min", "max"};
 template <>
 constexpr std::array<std::string_view, 2> kAttributes<Selu>{"alpha", "gamma"};
 template <>
+constexpr std::array<std::string_view, 2> kAttributes<Shrink>{"bias", "lambd"};
+template <>
 constexpr std::array<std::string_view, 2> kAttributes<Scale>{"factor", ""};
 
 template <class F>
