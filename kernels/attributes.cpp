@@ -78,6 +78,11 @@ std::vector<std::int64_t> Attributes::integers(std::string_view name) const {
   return found ? as<std::vector<std::int64_t>>(*found, name) : std::vector<std::int64_t>{};
 }
 
+std::vector<double> Attributes::numbers(std::string_view name) const {
+  const Attribute* found = find(name);
+  return found ? as<std::vector<double>>(*found, name) : std::vector<double>{};
+}
+
 std::string to_string(const Attributes& attributes) {
   std::string text;
   for (const auto& [name, value] : attributes.entries()) {

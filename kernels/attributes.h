@@ -26,6 +26,7 @@ class Attributes {
   double number(std::string_view name, double otherwise) const;
   std::string text(std::string_view name, std::string_view otherwise) const;
   std::vector<std::int64_t> integers(std::string_view name) const;  // empty where absent
+  std::vector<double> numbers(std::string_view name) const;         // empty where absent
 
   const std::vector<std::pair<std::string, Attribute>>& entries() const { return entries_; }
   bool operator==(const Attributes&) const = default;

@@ -253,7 +253,8 @@ MPSEARCH_HD inline float acosh(float x) {
   const float t = at_most(x, 1e9F) - 1.0F;
   const float small = log1p(t + ::sqrtf(t + t + t * t));
   const float large = log(x) + 0x1.62e43p-1F;
-  return x > 1e9F ? large : small;
+  const float y = x > 1e9F ? large : small;
+  return x >= 1.0F ? y : __builtin_nanf("");
 }
 
 /// 3 ULP; infinite at 1, NaN beyond.

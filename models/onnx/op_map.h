@@ -87,5 +87,11 @@ std::vector<OpRow> convolution_rows();  // op_map_convolution.cpp
 std::vector<OpRow> general_rows();      // op_map_general.cpp
 std::vector<OpRow> shape_rows();        // op_map_shape.cpp
 std::vector<OpRow> norm_rows();         // op_map_norm.cpp
+std::vector<OpRow> resample_rows();     // op_map_resample.cpp
+std::vector<OpRow> composite_rows();    // op_map_composite.cpp
+std::vector<OpRow> einsum_rows();       // op_map_einsum.cpp
+
+/// Attributes of a pool, with auto_pad resolved.
+Attributes window_attributes(const NodeCall& call);
 
 }  // namespace mpsearch

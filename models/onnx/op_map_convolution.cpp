@@ -121,17 +121,6 @@ void transposed_convolution(NodeCall& call) {
   call.result(call.emit("ConvTranspose", inputs, attributes));
 }
 
-Attributes window_attributes(const NodeCall& call) {
-  const Shape kernel = integers_of(call.node, "kernel_shape");
-  const Shape strides = or_ones(integers_of(call.node, "strides"), kernel.size());
-  const Shape dilations = or_ones(integers_of(call.node, "dilations"), kernel.size());
-  return {{"kernel_shape", kernel},
-          {"strides", strides},
-          {"pads", pads_of(call, call.shape(0), kernel, strides, dilations)},
-          {"dilations", dilations},
-          {"ceil_mode", integer_of(call.node, "ceil_mode", 0)}};
-}
-
 void max_pool(NodeCall& call) {
   require_image(call, "pools");
   if (call.uses_output(1)) call.refuse("its indices are used");
@@ -169,6 +158,17 @@ void batch_normalization(NodeCall& call) {
 }
 
 }  // namespace
+
+Attributes window_attributes(const NodeCall& call) {
+  const Shape kernel = integers_of(call.node, "kernel_shape");
+  const Shape strides = or_ones(integers_of(call.node, "strides"), kernel.size());
+  const Shape dilations = or_ones(integers_of(call.node, "dilations"), kernel.size());
+  return {{"kernel_shape", kernel},
+          {"strides", strides},
+          {"pads", pads_of(call, call.shape(0), kernel, strides, dilations)},
+          {"dilations", dilations},
+          {"ceil_mode", integer_of(call.node, "ceil_mode", 0)}};
+}
 
 std::vector<OpRow> convolution_rows() {
   return {

@@ -205,20 +205,36 @@ void softmax(NodeCall& call) {
   call.result(call.emit(call.node.op_type(), {call.data(0)}, {{"axis", axis}}));
 }
 
-void reduction(NodeCall& call, int axes_since) {
-  require_float(call, 0);
+/// All axes where none are given, unless the file says that none means none.
+Shape reduced_axes(NodeCall& call, int axes_since) {
   Shape axes = axes_from_front(call.integers("axes", axes_since, 1), call.rank(0));
-  if (axes.empty()) {
-    if (integer_of(call.node, "noop_with_empty_axes", 0) != 0) return call.alias(0);
+  if (axes.empty() && integer_of(call.node, "noop_with_empty_axes", 0) == 0) {
     for (std::size_t i = 0; i < call.rank(0); ++i) axes.push_back(static_cast<Int>(i));
   }
-  if (axes.empty()) return call.alias(0);
-  call.result(call.emit(call.node.op_type(), {call.data(0)},
-                        {{"axes", axes}, {"keepdims", integer_of(call.node, "keepdims", 1)}}));
+  return axes;
 }
 
-void reduce_mean(NodeCall& call) { reduction(call, 18); }
-void reduce_sum(NodeCall& call) { reduction(call, 13); }
+/// `reduce` of what `before` makes of the input, and `after` of that, where they are given.
+void reduce_as(NodeCall& call, int axes_since, std::string_view before, std::string_view reduce,
+               std::string_view after) {
+  require_float(call, 0);
+  const Shape axes = reduced_axes(call, axes_since);
+  ValueId value = call.data(0);
+  if (!before.empty()) value = call.emit(before, {value});
+  value = call.emit(reduce, {value},
+                    {{"axes", axes}, {"keepdims", integer_of(call.node, "keepdims", 1)}});
+  if (!after.empty()) value = call.emit(after, {value});
+  call.result(value);
+}
+
+void reduce(NodeCall& call) {
+  const std::string& op = call.node.op_type();
+  reduce_as(call, op == "ReduceSum" ? 13 : 18, "", op, "");
+}
+
+void reduce_l1(NodeCall& call) { reduce_as(call, 18, "Abs", "ReduceSum", ""); }
+void reduce_square(NodeCall& call) { reduce_as(call, 18, "Square", "ReduceSum", ""); }
+void reduce_log(NodeCall& call) { reduce_as(call, 18, "", "ReduceSum", "Log"); }
 
 /// Active in training whatever mode the file was exported in.
 void dropout(NodeCall& call) {
@@ -257,8 +273,16 @@ std::vector<OpRow> general_rows() {
       {"Softmax", 13, softmax},
       {"LogSoftmax", 1, softmax_coerced},
       {"LogSoftmax", 13, softmax},
-      {"ReduceMean", 1, reduce_mean},
-      {"ReduceSum", 1, reduce_sum},
+      {"ReduceMean", 1, reduce},
+      {"ReduceSum", 1, reduce},
+      {"ReduceL1", 1, reduce_l1},
+      {"ReduceL2", 1, reduce},
+      {"ReduceLogSum", 1, reduce_log},
+      {"ReduceLogSumExp", 1, reduce},
+      {"ReduceMax", 1, reduce},
+      {"ReduceMin", 1, reduce},
+      {"ReduceProd", 1, reduce},
+      {"ReduceSumSquare", 1, reduce_square},
       {"Dropout", 1, dropout},
   };
 }

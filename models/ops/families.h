@@ -16,6 +16,7 @@ std::vector<OpDef> row_norm_ops();
 std::vector<OpDef> pool_ops();
 std::vector<OpDef> softmax_ops();
 std::vector<OpDef> reduce_ops();
+std::vector<OpDef> resample_ops();
 std::vector<OpDef> shape_ops();
 std::vector<OpDef> dropout_ops();
 std::vector<OpDef> loss_ops();

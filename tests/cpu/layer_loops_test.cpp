@@ -33,6 +33,8 @@ const std::set<std::string> kOps{"BatchNormalization",
                                  "RMSNormGrad",
                                  "GroupNormalization",
                                  "GroupNormGrad",
+                                 "CumSum",
+                                 "Trilu",
                                  "RunningStatistics",
                                  "MaxPool",
                                  "MaxPoolGrad",
@@ -132,6 +134,10 @@ Terms terms_of(const KernelCall& call, const std::vector<Numbers>& inputs,
           mean ? largest(inputs[0]) : std::pow(invstd * largest(inputs[0]), 2) * invstd;
     }
     return terms;
+  }
+  if (op == "CumSum") {
+    const auto axis = static_cast<std::size_t>(call.attributes.integer("axis", 0));
+    terms.magnitude *= static_cast<double>(call.inputs[0].shape[axis]);
   }
   if (op == "GlobalAveragePool") {
     terms.count = call.inputs[0].elements() / call.outputs[0].elements();

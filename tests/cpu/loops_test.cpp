@@ -23,8 +23,27 @@ using test::outputs_of;
 using test::tensor_of;
 
 const std::set<std::string> kOps = [] {
-  std::set<std::string> ops{"Scale",     "Sum2",     "SumTo",     "BroadcastTo", "ReduceMean",
-                            "ReduceSum", "BiasGrad", "Transpose", "Dropout",     "DropoutGrad"};
+  std::set<std::string> ops{"Scale",
+                            "Sum2",
+                            "SumTo",
+                            "BroadcastTo",
+                            "ReduceMean",
+                            "Resize",
+                            "ResizeGrad",
+                            "ReduceL2",
+                            "ReduceL2Grad",
+                            "ReduceLogSumExp",
+                            "ReduceLogSumExpGrad",
+                            "ReduceMax",
+                            "ReduceMaxGrad",
+                            "ReduceMin",
+                            "ReduceProd",
+                            "ReduceProdGrad",
+                            "ReduceSum",
+                            "BiasGrad",
+                            "Transpose",
+                            "Dropout",
+                            "DropoutGrad"};
   BinaryOps::for_each([&]<class F>() { ops.insert(F::kName); });
   for (const OpDef& op : all_ops()) {
     if (op.name.ends_with("GradA") || op.name.ends_with("GradB")) ops.insert(std::string(op.name));
@@ -50,9 +69,13 @@ double magnitude_of(const std::vector<Numbers>& inputs, const KernelCall& call) 
 
 /// Terms a result: what the op sums over, else one.
 std::int64_t terms_of(const KernelCall& call) {
+  if (call.op == "ResizeGrad") {
+    return 16 * (1 + call.inputs[0].elements() / call.outputs[0].elements());
+  }
+  if (call.op == "ReduceProdGrad") return call.outputs[0].elements() / call.inputs[0].elements();
   const bool sums = call.op == "BiasGrad" || call.op == "SumTo" || call.op.starts_with("Reduce");
-  return sums ? call.inputs[0].elements() / std::max<std::int64_t>(1, call.outputs[0].elements())
-              : 1;
+  if (!sums) return 1;
+  return std::max<std::int64_t>(1, call.inputs[0].elements() / call.outputs[0].elements());
 }
 
 /// Runs the call on what its tensors can hold of `numbers`, on one and on two threads.
@@ -76,10 +99,9 @@ void check(const std::string& name, const KernelCall& call, const std::vector<Nu
     const Numbers got = reference::loaded(one[i].bytes.data(), call.outputs[i]);
     const DType dtype = call.outputs[i].form.dtype;
     for (std::size_t k = 0; k < got.size(); ++k) {
-      const double limit =
-          dtype == DType::BIT
-              ? 0
-              : reference::tolerance(expected[i][k], dtype, magnitude, kOperations * terms);
+      const double limit = !is_float(dtype) ? 0
+                                            : reference::tolerance(expected[i][k], dtype, magnitude,
+                                                                   kOperations * terms);
       ASSERT_LE(std::fabs(got[k] - expected[i][k]), limit)
           << "output " << i << " element " << k << ": " << got[k] << ", expected "
           << expected[i][k];
@@ -180,10 +202,27 @@ TEST(Loops, SumsOfManyBlocksAgreeWithFp64) {
                             Shape{0, 2}, Shape{1, 3}, Shape{1, 2, 3}, Shape{}}) {
     check_large("ReduceMean", {{"axes", axes}, {"keepdims", kNoKeep}}, {image});
     check_large("ReduceSum", {{"axes", axes}}, {image});
+    for (const std::string name : {"ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMin"}) {
+      check_large(name, {{"axes", axes}, {"keepdims", kNoKeep}}, {image});
+      check_large(name, {{"axes", axes}}, {image});
+    }
+    Shape kept = image;
+    for (const std::int64_t axis : axes) kept[static_cast<std::size_t>(axis)] = 1;
+    check_large("ReduceMaxGrad", {{"axes", axes}, {"input_shape", image}}, {kept, kept},
+                {DType::F32, DType::I32});
   }
   check_large("ReduceSum", {{"axes", Shape{0}}}, {{150001}});
   check_large("ReduceSum", {{"axes", Shape{1}}}, {{3, 50001}});
   check_large("ReduceSum", {{"axes", Shape{1}}}, {{50001, 3}});
+}
+
+TEST(Loops, ImagesOfManyBlocksAreResizedLikeInFp64) {
+  const Shape small{3, 37, 14, 15}, large{3, 37, 28, 31};
+  for (const std::string mode : {"nearest", "linear", "cubic"}) {
+    check_large("Resize", {{"mode", mode}, {"shape", large}}, {small});
+    check_large("Resize", {{"mode", mode}, {"shape", small}}, {large});
+    check_large("ResizeGrad", {{"mode", mode}, {"shape", large}, {"input_shape", small}}, {large});
+  }
 }
 
 TEST(Loops, PermutationsOfManyBlocksMoveEveryElement) {

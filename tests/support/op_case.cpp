@@ -75,6 +75,8 @@ Numbers by_dtype(const OpCase& made, std::size_t input, const OpSample& sample, 
       for (double& bit : bits) bit = static_cast<double>(random() & 1);
       return bits;
     }
+    case DType::I32:
+      return Numbers(count, 0);
     case DType::I64:
       return labels(count, made.call.inputs[0].shape.back(),
                     made.call.attributes.integer("ignore_index", -100), random);
@@ -98,6 +100,12 @@ void adjust(OpCase& made, const OpSample& sample, Random& random) {
     const TensorType x{made.call.attributes.integers("input_shape"), {}};
     const Numbers values = spread_numbers(count_of(x.shape), sample.low, sample.high, random());
     in[1] = output_of("MaxPool", made.call.attributes, {x}, {values}, 1);
+  } else if (op == "ReduceMaxGrad") {
+    const TensorType x{made.call.attributes.integers("input_shape"), {}};
+    const Numbers values = spread_numbers(count_of(x.shape), sample.low, sample.high, random());
+    in[1] = output_of("ReduceMax", made.call.attributes, {x}, {values}, 1);
+  } else if (op == "ReduceL2Grad" || op == "ReduceLogSumExpGrad") {
+    in[2] = output_of(op.substr(0, op.size() - 4), made.call.attributes, {types[1]}, {in[1]}, 0);
   } else if (op == "BatchNormGrad") {
     for (const std::size_t k : {1, 2}) {
       in[2 + k] = output_of("BatchNormalization", made.call.attributes,

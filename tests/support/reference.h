@@ -49,6 +49,8 @@ std::vector<Definition> norm_definitions();
 std::vector<Definition> row_norm_definitions();
 std::vector<Definition> pool_definitions();
 std::vector<Definition> softmax_definitions();
+std::vector<Definition> reduce_definitions();
+std::vector<Definition> resample_definitions();
 std::vector<Definition> shape_definitions();
 std::vector<Definition> loss_definitions();
 std::vector<Definition> cast_definitions();

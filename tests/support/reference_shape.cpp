@@ -1,27 +1,9 @@
-// Reductions, and operators that only move elements.
+// Operators that only move elements.
 #include "tests/support/index.h"
 #include "tests/support/reference.h"
 
 namespace mpsearch::reference {
 namespace {
-
-template <bool Mean>
-std::vector<Numbers> reduce(const Call& call) {
-  const Shape& x = call.shape(0);
-  Shape kept = x;
-  for (const std::int64_t axis : call.call.attributes.integers("axes")) {
-    kept[static_cast<std::size_t>(axis)] = 1;
-  }
-  Numbers y(count_of(kept), 0);
-  for_each_index(x, [&](const Shape& index) {
-    y[broadcast_position(kept, index)] += call.inputs[0][position(x, index)];
-  });
-  const double count = static_cast<double>(call.inputs[0].size()) / static_cast<double>(y.size());
-  if (Mean) {
-    for (double& value : y) value /= count;
-  }
-  return {y};
-}
 
 std::vector<Numbers> same(const Call& call) { return {call.inputs[0]}; }
 
@@ -41,11 +23,7 @@ std::vector<Numbers> transpose(const Call& call) {
 }  // namespace
 
 std::vector<Definition> shape_definitions() {
-  return {{"ReduceMean", reduce<true>},
-          {"ReduceSum", reduce<false>},
-          {"Reshape", same},
-          {"Identity", same},
-          {"Transpose", transpose}};
+  return {{"Reshape", same}, {"Identity", same}, {"Transpose", transpose}};
 }
 
 }  // namespace mpsearch::reference

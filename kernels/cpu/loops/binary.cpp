@@ -32,6 +32,24 @@ void grad_b(const float*, const Chunk& chunk) {
       Out{chunk.out}, chunk.in[0], chunk.in[1], chunk.in[2]);
 }
 
+/// dx = dy x / y of a norm y, 0 where that is 0, as in PyTorch.
+void norm_grad(const float*, const Chunk& chunk) {
+  Group().map(
+      chunk.count,
+      [](float dy, float x, float y) {
+        const float slope = dy * (x / y);
+        return y == 0.0F ? 0.0F : slope;
+      },
+      Out{chunk.out}, chunk.in[0], chunk.in[1], chunk.in[2]);
+}
+
+/// dx = dy exp(x - y) of y = log(sum(exp(x))).
+void log_sum_exp_grad(const float*, const Chunk& chunk) {
+  Group().map(
+      chunk.count, [](float dy, float x, float y) { return dy * math::exp(x - y); }, Out{chunk.out},
+      chunk.in[0], chunk.in[1], chunk.in[2]);
+}
+
 /// "PowGradA", "PowGradB".
 template <class F, char To>
 constexpr auto kGradName = [] {
@@ -94,9 +112,12 @@ BoundKernel bind_broadcast(const KernelCall& call, const KernelChoice&, const Ke
 
 KernelTable binary_kernels() {
   static const std::vector<KernelEntry> entries = [] {
-    std::vector<KernelEntry> all{{"Sum2", candidates<2, true>, bind<forward<Add>>},
-                                 {grad_name<Div, 'B'>(), candidates<3, false>, bind<grad_b<Div>>},
-                                 {"BroadcastTo", broadcast_candidates, bind_broadcast}};
+    std::vector<KernelEntry> all{
+        {"Sum2", candidates<2, true>, bind<forward<Add>>},
+        {grad_name<Div, 'B'>(), candidates<3, false>, bind<grad_b<Div>>},
+        {"ReduceL2Grad", candidates<3, false>, bind<norm_grad>},
+        {"ReduceLogSumExpGrad", candidates<3, false>, bind<log_sum_exp_grad>},
+        {"BroadcastTo", broadcast_candidates, bind_broadcast}};
     BinaryOps::for_each([&]<class F>() {
       all.push_back({F::kName, candidates<2, false>, bind<forward<F>>});
     });

@@ -11,11 +11,14 @@ KernelTable quantize_kernels();    // Quantize
 KernelTable unary_kernels();       // Relu, ReluGrad, ...
 KernelTable binary_kernels();      // Add, ..., Sum2, DivGradB, BroadcastTo
 KernelTable dropout_kernels();     // Dropout, DropoutGrad
-KernelTable reduce_kernels();      // ReduceSum, ReduceMean, SumTo, BiasGrad
+KernelTable reduce_kernels();      // ReduceSum, ReduceMean, ReduceL2, SumTo, BiasGrad
+KernelTable fold_kernels();        // ReduceMax, ReduceMin, ReduceProd, ReduceLogSumExp, gradients
 KernelTable transpose_kernels();   // Transpose
 KernelTable batch_norm_kernels();  // BatchNormalization, BatchNormInference and their gradients
 KernelTable row_norm_kernels();    // LayerNormalization, RMSNormalization and their gradients
 KernelTable group_norm_kernels();  // GroupNormalization and its gradient
+KernelTable resize_kernels();      // Resize and its gradient
+KernelTable scan_kernels();        // CumSum, Trilu
 KernelTable loss_kernels();        // losses and their gradients
 KernelTable pool_kernels();        // MaxPool, AveragePool, GlobalAveragePool, gradients
 KernelTable softmax_kernels();     // Softmax, LogSoftmax, gradients

@@ -1,5 +1,8 @@
-// Sums over any dimensions: ReduceSum, ReduceMean, SumTo, BiasGrad. F32 sums of short runs are
-// collected in F64, so that no length of a sum costs accuracy; the order depends on shapes alone.
+// Sums over any dimensions: ReduceSum, ReduceMean, ReduceL2, SumTo, BiasGrad. F32 sums of short
+// runs are collected in F64, so that no length of a sum costs accuracy; the order depends on shapes
+// alone.
+#include <cmath>
+
 #include "kernels/cpu/loops/convert.h"
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/map.h"
@@ -84,6 +87,7 @@ struct Reduce {
   Convert load;  // null: F32, read in place
   Convert store;
   double factor;
+  bool norm;       // the root of the sum of squares
   float* partial;  // `outputs` a part, where there is more than one
 
   void operator()() const {
@@ -132,8 +136,14 @@ struct Reduce {
   /// `count` <= kChunk elements of x from `offset` on, in F32.
   const float* elements(std::int64_t offset, std::int64_t count, float read, float* buffer) const {
     const std::byte* from = x.data + offset * (bits_of(x.type.form.dtype) / 8);
-    if (load == nullptr) return reinterpret_cast<const float*>(from);
-    load(from, reinterpret_cast<std::byte*>(buffer), count, read);
+    const auto* values = reinterpret_cast<const float*>(from);
+    if (load != nullptr) {
+      load(from, reinterpret_cast<std::byte*>(buffer), count, read);
+      values = buffer;
+    }
+    if (!norm) return values;
+    Group().map(
+        count, [](float v) { return v * v; }, Out{buffer}, values);
     return buffer;
   }
 
@@ -194,7 +204,9 @@ struct Reduce {
 
   void write(std::int64_t first, std::int64_t count, const double* total) const {
     float values[kTile];
-    for (std::int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(factor * total[i]);
+    for (std::int64_t i = 0; i < count; ++i) {
+      values[i] = static_cast<float>(norm ? std::sqrt(total[i]) : factor * total[i]);
+    }
     const std::int64_t bytes = bits_of(y.type.form.dtype) / 8;
     const auto* from = reinterpret_cast<const std::byte*>(values);
     if (cut.dense) {
@@ -219,6 +231,7 @@ struct Sums {
   bool supported = false;
   Shape strides;
   double factor = 1;
+  bool norm = false;
 };
 
 /// Of a y whose shape is that of x with ones, or without them and a shorter rank.
@@ -257,6 +270,12 @@ Sums reduction(const KernelCall& call) {
   return sums;
 }
 
+Sums norm(const KernelCall& call) {
+  Sums sums = reduction<false>(call);
+  sums.norm = true;
+  return sums;
+}
+
 Sums bias_grad(const KernelCall& call) {
   const TensorType& x = call.inputs[0];
   const TensorType& y = call.outputs[0];
@@ -291,12 +310,14 @@ BoundKernel bind(const KernelCall& call, const KernelChoice&, const KernelViews&
                       .load = from == DType::F32 ? nullptr : convert_of(from, DType::F32),
                       .store = convert_of(DType::F32, call.outputs[0].form.dtype),
                       .factor = sums.factor,
+                      .norm = sums.norm,
                       .partial = reinterpret_cast<float*>(views.workspace)});
 }
 
 constexpr KernelEntry kEntries[] = {
     {"ReduceSum", candidates<reduction<false>>, bind<reduction<false>>},
     {"ReduceMean", candidates<reduction<true>>, bind<reduction<true>>},
+    {"ReduceL2", candidates<norm>, bind<norm>},
     {"SumTo", candidates<sum_to>, bind<sum_to>},
     {"BiasGrad", candidates<bias_grad>, bind<bias_grad>}};
 

@@ -1,0 +1,98 @@
+// Operators that the import makes of others: shapes and the operators that they become.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "models/onnx/builder.h"
+#include "models/onnx/import.h"
+#include "models/op.h"
+#include "tests/onnx/files.h"
+
+namespace mpsearch {
+namespace {
+
+using Counts = std::map<std::string, int>;
+
+class Composite : public Files {
+ protected:
+  /// A model of one node that reads inputs of these shapes.
+  Model imported(const std::string& op, const std::vector<Shape>& inputs, Attributes attributes,
+                 int opset = 18) {
+    OnnxBuilder builder("test", opset);
+    std::vector<std::string> names;
+    for (const Shape& shape : inputs) {
+      names.push_back(
+          builder.input("x" + std::to_string(names.size()), {shape.begin(), shape.end()}));
+    }
+    builder.output(builder.node("node", op, names, attributes));
+    return import_model(write("model.onnx", builder.bytes()), {});
+  }
+
+  static Counts ops(const Model& model) {
+    Counts count;
+    for (const Node& entry : model.graph.nodes) ++count[std::string(entry.op->name)];
+    return count;
+  }
+
+  static const Shape& output_shape(const Model& model) {
+    return model.graph.value(model.graph.outputs.at(0)).type.shape;
+  }
+
+  Model einsum(const std::string& equation, const std::vector<Shape>& inputs) {
+    return imported("Einsum", inputs, {{"equation", equation}});
+  }
+};
+
+TEST_F(Composite, makes_matrix_products_of_an_einsum) {
+  const Model scores = einsum("bqhd,bkhd->bhqk", {{2, 5, 4, 8}, {2, 7, 4, 8}});
+  EXPECT_EQ(output_shape(scores), (Shape{2, 4, 5, 7}));
+  EXPECT_EQ(ops(scores).at("MatMul"), 1);
+  EXPECT_EQ(output_shape(einsum("ij,jk,kl->il", {{2, 3}, {3, 4}, {4, 5}})), (Shape{2, 5}));
+  EXPECT_EQ(output_shape(einsum("ij,kj", {{2, 3}, {4, 3}})), (Shape{2, 4}));
+  EXPECT_EQ(output_shape(einsum("i,j->ij", {{2}, {3}})), (Shape{2, 3}));
+  EXPECT_EQ(output_shape(einsum("...ij,...jk->...ik", {{6, 5, 2, 3}, {6, 5, 3, 4}})),
+            (Shape{6, 5, 2, 4}));
+  EXPECT_EQ(output_shape(einsum("bij->jb", {{2, 3, 4}})), (Shape{4, 2}));
+  EXPECT_EQ(ops(einsum("ij->ji", {{2, 3}})), (Counts{{"Transpose", 1}}));
+}
+
+TEST_F(Composite, refuses_an_einsum_that_it_cannot_write_as_products) {
+  EXPECT_THROW(einsum("ii->i", {{3, 3}}), Error);
+  EXPECT_THROW(einsum("ij,jk->ik", {{2, 3}}), Error);
+  EXPECT_THROW(einsum("ij->ijk", {{2, 3}}), Error);
+}
+
+TEST_F(Composite, moves_channels_to_pixels_and_back) {
+  const Attributes two{{"blocksize", std::int64_t{2}}};
+  EXPECT_EQ(output_shape(imported("DepthToSpace", {{1, 8, 3, 4}}, two)), (Shape{1, 2, 6, 8}));
+  EXPECT_EQ(output_shape(imported("SpaceToDepth", {{1, 2, 6, 8}}, two)), (Shape{1, 8, 3, 4}));
+}
+
+TEST_F(Composite, reduces_all_dimensions_where_no_axes_are_given) {
+  EXPECT_EQ(output_shape(imported("ReduceLogSumExp", {{2, 3}}, {})), (Shape{1, 1}));
+  EXPECT_EQ(
+      output_shape(imported("ReduceMax", {{2, 3}}, {{"noop_with_empty_axes", std::int64_t{1}}})),
+      (Shape{2, 3}));
+  EXPECT_EQ(ops(imported("GlobalMaxPool", {{2, 3, 4, 5}}, {})), (Counts{{"ReduceMax", 1}}));
+}
+
+TEST_F(Composite, resizes_by_the_scales_of_every_opset) {
+  for (const int opset : {9, 10, 13, 18}) {
+    OnnxBuilder builder("test", opset);
+    builder.input("x", {1, 2, 4, 6});
+    builder.initializer("scales", {4}, std::vector<float>{1, 1, 2, 0.5F});
+    const std::string op = opset < 10 ? "Upsample" : "Resize";
+    const std::vector<std::string> inputs = opset < 11
+                                                ? std::vector<std::string>{"x", "scales"}
+                                                : std::vector<std::string>{"x", "", "scales"};
+    builder.output(builder.node("node", op, inputs, {{"mode", std::string("linear")}}));
+    const Model model = import_model(write("model.onnx", builder.bytes()), {});
+    EXPECT_EQ(output_shape(model), (Shape{1, 2, 8, 3})) << opset;
+    EXPECT_EQ(model.graph.nodes[0].attributes.text("coordinate_transformation_mode", ""),
+              opset < 11 ? "asymmetric" : "half_pixel")
+        << opset;
+  }
+}
+
+}  // namespace
+}  // namespace mpsearch
