@@ -128,38 +128,16 @@ HostTensor concat(const FoldCall& call) {
 /// starts, ends, axes, steps: attributes before opset 10, inputs since.
 HostTensor slice(const FoldCall& call) {
   const HostTensor& x = call.input(0);
-  const std::size_t rank = x.shape.size();
-  const Shape starts = call.integers("starts", 10, 1);
-  const Shape ends = call.integers("ends", 10, 2);
-  Shape axes = call.integers("axes", 10, 3);
-  Shape steps = call.opset >= 10 && call.has(4) ? call.input(4).integers : Shape(starts.size(), 1);
-  for (std::size_t i = axes.size(); i < starts.size() && axes.size() == i; ++i) {
-    axes.push_back(static_cast<Int>(i));
-  }
-  require(
-      ends.size() == starts.size() && axes.size() == starts.size() && steps.size() == starts.size(),
-      ErrorKind::BadContent, "starts, ends, axes and steps differ in number");
-  Shape shape = x.shape;
+  const Shape steps = call.opset >= 10 && call.has(4) ? call.input(4).integers : Shape{};
+  const SlicedShape to = sliced(x.shape, call.integers("starts", 10, 1),
+                                call.integers("ends", 10, 2), call.integers("axes", 10, 3), steps);
   Shape strides = strides_of({x.shape, {}});
   Int offset = 0;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    const auto axis = static_cast<std::size_t>(axis_from_front(axes[i], rank));
-    const Int dim = x.shape[axis];
-    const Int step = steps[i];
-    require(step != 0 && step > -(Int{1} << 40) && step < Int{1} << 40, ErrorKind::BadContent,
-            "a Slice of step " + std::to_string(step));
-    const auto place = [&](Int at, Int low, Int high) {
-      return std::clamp(at < 0 ? at + dim : at, low, high);
-    };
-    const Int start = step > 0 ? place(starts[i], 0, dim) : place(starts[i], 0, dim - 1);
-    const Int end = step > 0 ? place(ends[i], 0, dim) : place(ends[i], -1, dim - 1);
-    const Int span = step > 0 ? end - start : start - end;
-    const Int stride = step > 0 ? step : -step;
-    shape[axis] = span <= 0 ? 0 : (span + stride - 1) / stride;
-    offset += start * strides[axis];
-    strides[axis] = shape[axis] > 1 ? strides[axis] * step : 0;
+  for (std::size_t dim = 0; dim < strides.size(); ++dim) {
+    offset += to.starts[dim] * strides[dim];
+    strides[dim] = to.shape[dim] > 1 ? strides[dim] * to.steps[dim] : 0;
   }
-  return picked(x, shape, StridedIndex(shape, strides, offset));
+  return picked(x, to.shape, StridedIndex(to.shape, strides, offset));
 }
 
 HostTensor constant_of_shape(const FoldCall& call) {

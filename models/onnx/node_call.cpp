@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/error.h"
 #include "models/onnx/op_map.h"
@@ -56,10 +55,13 @@ ValueId NodeCall::operand(std::size_t input) {
   const std::size_t other = 1 - input;
   const Symbol& beside = symbol(other);
   const bool prepares = !beside.at_import() && !scope.learned(beside.value);
-  const HostTensor& elements = scope.constant(root);
-  const bool finite = std::all_of(elements.reals.begin(), elements.reals.end(),
-                                  [](double value) { return std::isfinite(value); });
-  return prepares || !finite ? data(input) : weight(input);
+  return prepares || scope.holds_infinities(name) ? data(input) : weight(input);
+}
+
+ValueId NodeCall::part(std::size_t input) {
+  const std::string& name = node.input(static_cast<int>(input));
+  if (!symbol(input).at_import() || !scope.is_weight(name)) return data(input);
+  return scope.holds_infinities(name) ? data(input) : weight(input);
 }
 
 const HostTensor& NodeCall::constant(std::size_t input) {

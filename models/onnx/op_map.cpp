@@ -52,8 +52,8 @@ int first_opset(std::string_view op) {
 const std::vector<OpRow>& op_rows() {
   static const std::vector<OpRow> kRows = [] {
     std::vector<OpRow> rows = convolution_rows();
-    for (const auto& family : {general_rows(), shape_rows(), norm_rows(), resample_rows(),
-                               composite_rows(), einsum_rows()}) {
+    for (const auto& family : {general_rows(), shape_rows(), movement_rows(), norm_rows(),
+                               resample_rows(), composite_rows(), einsum_rows()}) {
       rows.insert(rows.end(), family.begin(), family.end());
     }
     for (const OpDef& op : all_ops()) {

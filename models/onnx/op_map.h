@@ -32,6 +32,8 @@ class NodeCall {
   ValueId data(std::size_t input);    // initializers stay constants
   ValueId weight(std::size_t input);  // initializers train
   ValueId statistic(std::size_t input, bool variance);
+  /// What an operator only moves: an initializer trains unless it holds infinities (a mask).
+  ValueId part(std::size_t input);
   /// An operand of an element-wise operator: trains where it is more than a constant of the
   /// formula.
   ValueId operand(std::size_t input);
@@ -86,6 +88,7 @@ const std::vector<OpRow>& op_rows();
 std::vector<OpRow> convolution_rows();  // op_map_convolution.cpp
 std::vector<OpRow> general_rows();      // op_map_general.cpp
 std::vector<OpRow> shape_rows();        // op_map_shape.cpp
+std::vector<OpRow> movement_rows();     // op_map_movement.cpp
 std::vector<OpRow> norm_rows();         // op_map_norm.cpp
 std::vector<OpRow> resample_rows();     // op_map_resample.cpp
 std::vector<OpRow> composite_rows();    // op_map_composite.cpp

@@ -132,6 +132,14 @@ bool Scope::is_weight(const std::string& name) const {
          roles.trains(name, false);
 }
 
+bool Scope::holds_infinities(const std::string& name) {
+  std::string root = name;
+  while (symbol(root).mover != nullptr) root = symbol(root).mover->input(0);
+  const std::vector<double>& elements = constant(root).reals;
+  return std::any_of(elements.begin(), elements.end(),
+                     [](double value) { return !std::isfinite(value); });
+}
+
 const HostTensor& Scope::constant(const std::string& name) {
   Symbol& known = symbol(name);
   if (known.constant != nullptr) return *known.constant;

@@ -88,6 +88,9 @@ class Scope {
   /// A float initializer that training may change: more than one element, or marked by the file.
   bool is_weight(const std::string& name) const;
 
+  /// Whether the weight behind `name` has elements that are not finite, as masks have.
+  bool holds_infinities(const std::string& name);
+
   /// The value of a name that depends on no input.
   const HostTensor& constant(const std::string& name);
 

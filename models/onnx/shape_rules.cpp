@@ -102,6 +102,46 @@ Shape broadcast(const Shape& a, const Shape& b) {
   return shape;
 }
 
+bool SlicedShape::whole() const {
+  const auto all = [](const Shape& values, std::int64_t value) {
+    return std::all_of(values.begin(), values.end(), [&](std::int64_t v) { return v == value; });
+  };
+  return all(starts, 0) && all(steps, 1);
+}
+
+SlicedShape sliced(const Shape& from, const Shape& starts, const Shape& ends, const Shape& axes,
+                   const Shape& steps) {
+  const std::size_t count = starts.size();
+  if (ends.size() != count || (!axes.empty() && axes.size() != count) ||
+      (!steps.empty() && steps.size() != count)) {
+    bad("starts, ends, axes and steps differ in number");
+  }
+  SlicedShape to{Shape(from.size(), 0), Shape(from.size(), 1), from};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto axis = static_cast<std::size_t>(
+        axis_from_front(axes.empty() ? static_cast<std::int64_t>(i) : axes[i], from.size()));
+    const std::int64_t dim = from[axis];
+    const std::int64_t step = steps.empty() ? 1 : steps[i];
+    constexpr std::int64_t kFar = std::int64_t{1} << 40;
+    if (step == 0) bad("a Slice of step 0");
+    if (dim == 0) continue;
+    const std::int64_t stride = std::clamp(step, -kFar, kFar);
+    const auto place = [&](std::int64_t at, std::int64_t low, std::int64_t high) {
+      return std::clamp(at < 0 ? at + dim : at, low, high);
+    };
+    const std::int64_t least = step > 0 ? 0 : -1;
+    const std::int64_t most = step > 0 ? dim : dim - 1;
+    const std::int64_t start = place(starts[i], 0, most);
+    const std::int64_t span = (place(ends[i], least, most) - start) * (step > 0 ? 1 : -1);
+    const std::int64_t size = step > 0 ? stride : -stride;
+    to.starts[axis] = start;
+    to.steps[axis] = stride;
+    to.shape[axis] = span <= 0 ? 0 : (span + size - 1) / size;
+    if (to.shape[axis] == 1) to.steps[axis] = 1;
+  }
+  return to;
+}
+
 Shape reduced(const Shape& from, const Shape& axes, bool keep) {
   Shape shape;
   for (std::size_t i = 0; i < from.size(); ++i) {

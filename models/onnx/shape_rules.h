@@ -22,6 +22,17 @@ Shape flattened(const Shape& from, std::int64_t axis);  // two dimensions
 /// By numpy's rules.
 Shape broadcast(const Shape& a, const Shape& b);
 
+/// A slice with every dimension's first element, step and size.
+struct SlicedShape {
+  Shape starts, steps, shape;
+  bool whole() const;  // starts at 0 in steps of 1 everywhere
+};
+
+/// Slice as ONNX defines it: ends may lie outside, negative positions count from the end. No axes:
+/// the first ones; no steps: 1.
+SlicedShape sliced(const Shape& from, const Shape& starts, const Shape& ends, const Shape& axes,
+                   const Shape& steps);
+
 /// The shape without `axes` (with 1 in their place where `keep`).
 Shape reduced(const Shape& from, const Shape& axes, bool keep);
 

@@ -28,7 +28,7 @@ Types infer_broadcast_to(const Attributes& attributes, TypeSpan inputs) {
   expect_count(inputs, 1, 1);
   const Shape shape = attributes.integers("shape");
   expect_broadcast(inputs[0].shape, shape);
-  return {f32(shape)};
+  return {typed(carried(inputs[0]).form.dtype, shape)};
 }
 
 void add_gradient(GradientBuilder& builder, const Node& node) {

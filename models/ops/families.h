@@ -18,6 +18,7 @@ std::vector<OpDef> softmax_ops();
 std::vector<OpDef> reduce_ops();
 std::vector<OpDef> resample_ops();
 std::vector<OpDef> shape_ops();
+std::vector<OpDef> movement_ops();
 std::vector<OpDef> dropout_ops();
 std::vector<OpDef> loss_ops();
 std::vector<OpDef> cast_ops();

@@ -52,6 +52,7 @@ const std::set<std::string> kOps = [] {
     ops.insert(F::kName);
     if (F::kSaves != Saves::Nothing) ops.insert(std::string(F::kName) + "Grad");
   });
+  ops.insert({"Concat", "Slice", "SliceGrad", "Pad", "PadGrad"});
   return ops;
 }();
 
@@ -73,6 +74,14 @@ std::int64_t terms_of(const KernelCall& call) {
     return 16 * (1 + call.inputs[0].elements() / call.outputs[0].elements());
   }
   if (call.op == "ReduceProdGrad") return call.outputs[0].elements() / call.inputs[0].elements();
+  if (call.op == "PadGrad") {
+    const Shape pads = call.attributes.integers("pads");
+    std::int64_t copies = 1;
+    for (std::size_t dim = 0; dim < pads.size() / 2; ++dim) {
+      copies *= 1 + pads[dim] + pads[dim + pads.size() / 2];
+    }
+    return copies;
+  }
   const bool sums = call.op == "BiasGrad" || call.op == "SumTo" || call.op.starts_with("Reduce");
   if (!sums) return 1;
   return std::max<std::int64_t>(1, call.inputs[0].elements() / call.outputs[0].elements());
@@ -232,6 +241,58 @@ TEST(Loops, PermutationsOfManyBlocksMoveEveryElement) {
   do {
     check_large("Transpose", {{"perm", perm}}, {{3, 17, 40, 33}});
   } while (std::next_permutation(perm.begin(), perm.end()));
+}
+
+TEST(Loops, MovesOfManyBlocksReachEveryElement) {
+  check_large("Slice",
+              {{"starts", Shape{0, 5, 1, 30}},
+               {"steps", Shape{1, 1, 2, -3}},
+               {"shape", Shape{2, 12, 14, 10}}},
+              {{2, 17, 29, 31}});
+  check_large("Slice", {{"starts", Shape{7}}, {"steps", Shape{1}}, {"shape", Shape{40001}}},
+              {{50003}});
+  check_large("SliceGrad",
+              {{"starts", Shape{0, 5, 1, 30}},
+               {"steps", Shape{1, 1, 2, -3}},
+               {"input_shape", Shape{2, 17, 29, 31}}},
+              {{2, 12, 14, 10}});
+  check_large("SliceGrad",
+              {{"starts", Shape{49999}}, {"steps", Shape{-3}}, {"input_shape", Shape{50003}}},
+              {{15001}});
+  for (const std::string mode : {"constant", "reflect", "edge", "wrap"}) {
+    const Attributes pads{{"pads", Shape{0, 0, 3, 5, 0, 2, 4, 0}}, {"mode", mode}};
+    check_large("Pad", pads, {{2, 17, 29, 31}});
+    Attributes back = pads;
+    back.set("input_shape", Shape{2, 17, 29, 31});
+    check_large("PadGrad", back, {{2, 19, 36, 36}});
+  }
+  for (const std::int64_t axis : {0, 1, 2, 3}) {
+    Shape a{2, 17, 29, 31}, b = a, c = a;
+    b[static_cast<std::size_t>(axis)] = 1;
+    c[static_cast<std::size_t>(axis)] = 70;
+    check_large("Concat", {{"axis", axis}}, {a, b, c});
+  }
+}
+
+/// Integers and truth values move as they are.
+TEST(Loops, MovesOfIntegersKeepEveryBit) {
+  const auto check_moved = [](const std::string& op, const Attributes& attributes, Shape from) {
+    for (const DType dtype : {DType::I64, DType::I32, DType::BOOL}) {
+      const TensorType x{from, {dtype}};
+      const KernelCall call{op, attributes, {x}, find_op(op)->infer(attributes, std::vector{x})};
+      Numbers numbers;
+      for (std::int64_t i = 0; i < x.elements(); ++i) {
+        numbers.push_back(dtype == DType::BOOL ? i % 3 == 0 : static_cast<double>(i) - 1e9);
+      }
+      check(op, call, {numbers});
+    }
+  };
+  check_moved("Slice", {{"starts", Shape{0, 2}}, {"steps", Shape{1, -1}}, {"shape", Shape{5, 2}}},
+              {5, 7});
+  check_moved("Pad", {{"pads", Shape{1, 0, 0, 3}}, {"value", 1.0}}, {5, 7});
+  check_moved("BroadcastTo", {{"shape", Shape{4, 5, 7}}}, {5, 1});
+  check_moved("Concat", {{"axis", std::int64_t{1}}}, {5, 7});
+  check_moved("Transpose", {{"perm", Shape{1, 0}}}, {5, 7});
 }
 
 TEST(Loops, DropoutDrawsAnewForEveryAttempt) {

@@ -52,6 +52,7 @@ std::vector<Definition> softmax_definitions();
 std::vector<Definition> reduce_definitions();
 std::vector<Definition> resample_definitions();
 std::vector<Definition> shape_definitions();
+std::vector<Definition> movement_definitions();
 std::vector<Definition> loss_definitions();
 std::vector<Definition> cast_definitions();
 std::vector<Definition> optimizer_definitions();

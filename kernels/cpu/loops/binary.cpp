@@ -4,6 +4,8 @@
 
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/map.h"
+#include "kernels/cpu/loops/pick.h"
+#include "kernels/cpu/loops/walk.h"
 #include "kernels/math/elementwise.h"
 
 namespace mpsearch::cpu {
@@ -96,14 +98,32 @@ BoundKernel bind(const KernelCall&, const KernelChoice&, const KernelViews& view
   return map_kernel({Run}, {.inputs = views.inputs, .out = views.outputs[0]});
 }
 
+bool repeats_integers(const KernelCall& call) {
+  const TensorType& x = call.inputs[0];
+  return x.form.dtype == call.outputs[0].form.dtype && !is_float(x.form.dtype) &&
+         bits_of(x.form.dtype) >= 8 && broadcasts(x.shape, call.outputs[0].shape);
+}
+
+BoundKernel bind_integers(const KernelCall& call, const KernelViews& views) {
+  const TensorType& y = call.outputs[0];
+  const Shape strides = broadcast_strides(call.inputs[0], y.shape);
+  std::vector<Runs> dims;
+  for (const std::size_t dim : memory_order(y)) {
+    dims.emplace_back();
+    append(dims.back(), {y.shape[dim], 0, strides[dim]});
+  }
+  return pick_kernel(views.inputs[0], views.outputs[0], dims);
+}
+
 std::vector<KernelChoice> broadcast_candidates(const KernelCall& call) {
-  const bool fits = call.inputs.size() == 1 && call.outputs.size() == 1 && maps(call, 1, false) &&
-                    call.attributes.integers("shape") == call.outputs[0].shape;
-  if (!fits) return {};
+  const bool one = call.inputs.size() == 1 && call.outputs.size() == 1 &&
+                   call.attributes.integers("shape") == call.outputs[0].shape;
+  if (!one || !(maps(call, 1, false) || repeats_integers(call))) return {};
   return {{.algorithm = "loop"}};
 }
 
 BoundKernel bind_broadcast(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
+  if (!is_float(call.inputs[0].form.dtype)) return bind_integers(call, views);
   return map_kernel({times, {static_cast<float>(call.attributes.number("scale", 1))}},
                     {.inputs = views.inputs, .out = views.outputs[0]});
 }

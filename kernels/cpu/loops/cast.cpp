@@ -14,9 +14,9 @@ std::vector<KernelChoice> candidates(const KernelCall& call) {
   if (call.inputs.size() != 1 || call.outputs.size() != 1) return {};
   const TensorType& from = call.inputs[0];
   const TensorType& to = call.outputs[0];
-  if (!has_storage(from.form.dtype) || !has_storage(to.form.dtype) || from.shape != to.shape) {
-    return {};
-  }
+  const bool floats = has_storage(from.form.dtype) && has_storage(to.form.dtype);
+  const bool copies = from.form.dtype == to.form.dtype && bits_of(to.form.dtype) >= 8;
+  if (!(floats || copies) || from.shape != to.shape) return {};
   return {{.algorithm = "loop"}};
 }
 

@@ -106,6 +106,8 @@ ConvertTransposed copy_transposed_of(int element_bytes) {
       return copy_transposed<std::uint16_t>;
     case 4:
       return copy_transposed<std::uint32_t>;
+    case 8:
+      return copy_transposed<std::uint64_t>;
     default:
       return nullptr;
   }

@@ -12,7 +12,7 @@ Convert convert_of(DType from, DType to);
 ConvertTransposed convert_transposed_of(DType from, DType to);
 
 /// As convert_transposed_of for one dtype, but copies the bits: factor is ignored. By element size,
-/// 1, 2 or 4 bytes.
+/// 1, 2, 4 or 8 bytes.
 ConvertTransposed copy_transposed_of(int element_bytes);
 
 Finish finish_of(DType to);

@@ -95,7 +95,7 @@ std::vector<KernelChoice> candidates(const KernelCall& call) {
   const TensorType& x = call.inputs[0];
   const TensorType& y = call.outputs[0];
   const DType from = x.form.dtype, to = y.form.dtype;
-  const bool copies = from == to && bits_of(from) >= 8 && bits_of(from) <= 32;
+  const bool copies = from == to && bits_of(from) >= 8;
   if (!copies && !(has_storage(from) && is_carrier(to))) return {};
   const Shape perm = call.attributes.integers("perm");
   if (perm.size() != x.shape.size() || y.shape.size() != x.shape.size()) return {};
