@@ -202,6 +202,15 @@ class Walk {
     return found != inferred_.end() && onnx_is_integer(found->second->elem_type());
   }
 
+  /// Whether shape inference found a dimension of size 0.
+  bool is_empty(const std::string& name) const {
+    const auto found = inferred_.find(name);
+    if (found == inferred_.end()) return false;
+    return std::ranges::any_of(found->second->shape().dim(), [](const auto& dim) {
+      return dim.has_dim_value() && dim.dim_value() == 0;
+    });
+  }
+
   /// Shape and Size need to know no elements.
   bool fold_shape(const NodeProto& node) {
     if (node.op_type() != "Shape" && node.op_type() != "Size") return false;
@@ -258,7 +267,8 @@ class Walk {
       if (!at_import(input)) return false;
       weights = weights || (scope.is_weight(input) && is_trained_matrix(input));
     }
-    if (weights && find_row(node.op_type(), scope.opset) != nullptr) return false;
+    if (weights && !is_empty(node.output(0)) && find_row(node.op_type(), scope.opset) != nullptr)
+      return false;
     std::vector<const HostTensor*> inputs;
     for (const std::string& input : node.input()) {
       inputs.push_back(input.empty() ? nullptr : &scope.constant(input));
