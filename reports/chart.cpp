@@ -9,7 +9,7 @@ namespace mpsearch {
 namespace {
 
 constexpr double kWidth = 960, kHeight = 260;
-constexpr double kLeft = 64, kRight = 12, kTop = 12, kBottom = 40;
+constexpr double kLeft = 64, kRight = 12, kTop = 30, kBottom = 40;
 constexpr std::size_t kMostPoints = 1000;
 
 std::vector<Chart::Point> thinned(const std::vector<Chart::Point>& points) {
@@ -107,14 +107,18 @@ std::string chart_svg(const Chart& chart) {
     out += fmt::format("<line class=limit x1={0} x2={1} y1={2:.1f} y2={2:.1f} />\n", kLeft,
                        kWidth - kRight, y_of(*chart.limit));
   }
+  for (const Chart::Point& point : chart.dots ? points : std::vector<Chart::Point>()) {
+    out +=
+        fmt::format("<circle class=dot cx={:.1f} cy={:.1f} r=4 />\n", x_of(point.x), y_of(point.y));
+  }
   for (const double x : chart.marks) {
     out += fmt::format("<circle class=mark cx={:.1f} cy={:.1f} r=3 />\n", x_of(x), y_of(low));
   }
   out += fmt::format(
       "<text x={} y={}>{}</text><text x={} y={} text-anchor=end>{} {:.6g} to "
       "{:.6g}</text>\n</svg>\n",
-      4, kHeight - 8, escape_html(chart.y_title), kWidth - kRight, kHeight - 8,
-      escape_html(chart.x_title), first, points.back().x);
+      4, 14, escape_html(chart.y_title), kWidth - kRight, kHeight - 8, escape_html(chart.x_title),
+      first, points.back().x);
   return out;
 }
 

@@ -17,6 +17,7 @@ struct Chart {
   std::string y_title = {};
   std::vector<Point> points = {};    // x never falls; points that are not finite are left out
   bool area = false;                 // filled from 0
+  bool dots = false;                 // one at each point
   std::optional<double> limit = {};  // a horizontal line
   std::vector<double> marks = {};    // x of dots on the axis
 };

@@ -1,5 +1,5 @@
-// The HTML report of a plan and of training runs: one self-contained file from stored data alone.
-// Used by the plan and report commands.
+// The HTML report of plans, a profile and training runs: one self-contained file from stored data
+// alone. Used by the plan, pareto and report commands.
 #pragma once
 
 #include <optional>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/stored/plan.h"
+#include "models/stored/profile.h"
 #include "models/stored/run_log.h"
 
 namespace mpsearch {
@@ -16,8 +17,16 @@ struct ReportRun {
   RunLog log;
 };
 
-/// Plan table with reasons, precision map, memory timeline against the budget, training curves with
-/// skipped steps: whatever of these the data has. No script, no network; light and dark.
-std::string report_html(const std::optional<Plan>& plan, const std::vector<ReportRun>& runs);
+struct ReportData {
+  std::optional<Plan> plan = {};
+  std::optional<Profile> profile = {};  // the heat map of its sensitivities
+  std::vector<Plan> front = {};         // plans of one network under several budgets
+  std::vector<ReportRun> runs = {};
+};
+
+/// Precision map, memory timeline against the budget, plan table with reasons, sensitivity of each
+/// layer in each precision, the front, training curves with skipped steps: whatever of these the
+/// data has. No script, no network; light and dark, on paper and on a telephone.
+std::string report_html(const ReportData& data);
 
 }  // namespace mpsearch

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
+#include "models/stored/atomic_file.h"
+#include "reports/report.h"
 #include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/no_plan.h"
@@ -79,8 +81,14 @@ int run(const Invocation& invocation, Console& console) {
                     fmt::format("{:.3f} ms", plan.step_ms), fmt::format("{:.2e}", plan.sensitivity),
                     path});
   }
+  const std::string report = (folder / "report.html").string();
+  write_file_atomically(
+      report,
+      report_html(
+          {.profile = stored_profile(profiled, setup.request, *setup.backend), .front = plans}),
+      "the report");
   if (console.json()) {
-    print_json(console, {{"points", points}});
+    print_json(console, {{"points", points}, {"report", report}});
   } else {
     console.print(table_text({{"budget", Align::Right},
                               {"peak", Align::Right},
@@ -88,6 +96,7 @@ int run(const Invocation& invocation, Console& console) {
                               {"sensitivity", Align::Right},
                               {"plan"}},
                              rows, 0));
+    console.print(fmt::format("\nreport  {}\n", report));
   }
   return kExitOk;
 }

@@ -54,7 +54,11 @@ int run(const Invocation& invocation, Console& console) {
           : std::filesystem::path(path).replace_filename("report.html").string();
   if (!dry) {
     write_plan(path, plan);
-    write_file_atomically(report, report_html(plan, {}), "the report");
+    write_file_atomically(
+        report,
+        report_html(
+            {.plan = plan, .profile = stored_profile(profiled, setup.request, *setup.backend)}),
+        "the report");
   }
   warn_of_emulation(setup, plan, console);
   // A stopped search still answers: its best plan, with the gap to the bound.

@@ -6,6 +6,7 @@
 #include "kernels/error.h"
 #include "models/stored/atomic_file.h"
 #include "models/stored/plan.h"
+#include "models/stored/profile.h"
 #include "models/stored/run_log.h"
 #include "reports/report.h"
 #include "search/cli/exit_code.h"
@@ -21,32 +22,36 @@ bool is_run_log(const std::string& path) {
   return text.substr(0, text.find('\n')).find("\"mpsearch run\"") != std::string::npos;
 }
 
+/// What a stored JSON file says of itself: "mpsearch plan", "mpsearch profile".
+bool is_profile(const std::string& path) {
+  const nlohmann::json document =
+      nlohmann::json::parse(read_whole_file(path), nullptr, /*allow_exceptions=*/false);
+  return document.is_object() && document.value("format", "") == "mpsearch profile";
+}
+
 int run(const Invocation& invocation, Console& console) {
-  std::optional<Plan> plan;
-  std::vector<ReportRun> runs;
-  const auto warn = [&](const std::vector<std::string>& warnings) {
-    for (const std::string& warning : warnings) console.warn(warning);
+  ReportData data;
+  const auto take = [&](auto read) {
+    for (const std::string& warning : read.warnings) console.warn(warning);
+    return std::move(read.value);
   };
   for (const std::string& path : invocation.arguments) {
     if (is_run_log(path)) {
-      Read<RunLog> read = read_run_log(path);
-      warn(read.warnings);
-      runs.push_back({std::filesystem::path(path).filename().string(), std::move(read.value)});
-      continue;
+      data.runs.push_back(
+          {std::filesystem::path(path).filename().string(), take(read_run_log(path))});
+    } else if (is_profile(path)) {
+      data.profile = take(read_profile(path));
+    } else {
+      data.front.push_back(take(read_plan(path)));
     }
-    if (plan) {
-      throw Error(ErrorKind::Usage, {.what = "a report shows one plan",
-                                     .at = path,
-                                     .why = "another one is named before it",
-                                     .try_ = "mpsearch diff A.json B.json"});
-    }
-    Read<Plan> read = read_plan(path);
-    warn(read.warnings);
-    plan = std::move(read.value);
+  }
+  if (data.front.size() == 1) {
+    data.plan = std::move(data.front[0]);
+    data.front.clear();
   }
   const std::string output = invocation.options.given("output") ? invocation.options.text("output")
                                                                 : std::string("report.html");
-  write_file_atomically(output, report_html(plan, runs), "the report");
+  write_file_atomically(output, report_html(data), "the report");
   if (console.json()) {
     print_json(console, {{"report", output}});
   } else {
@@ -59,10 +64,13 @@ int run(const Invocation& invocation, Console& console) {
 
 Verb report_verb() {
   return {.name = "report",
-          .summary = "one HTML file from a plan and the logs of training runs",
-          .arguments =
-              {{.name = "PLAN|RUN", .help = "plan.json, *.run.ndjson", .least = 1, .most = 100}},
-          .examples = {"report plan.json lenet-trained.run.ndjson -o report.html"},
+          .summary = "one HTML file from plans, a profile and the logs of training runs",
+          .arguments = {{.name = "PLAN|PROFILE|RUN",
+                         .help = "plan.json, several: as a front; profile.json; *.run.ndjson",
+                         .least = 1,
+                         .most = 100}},
+          .examples = {"report plan.json lenet-trained.run.ndjson -o report.html",
+                       "report front/plan-*.json -o front.html"},
           .run = run};
 }
 

@@ -26,6 +26,21 @@ Plan small_plan() {
   return plan;
 }
 
+Profile small_profile() {
+  Profile profile;
+  for (const std::string name : {"<script>alert(1)</script>", "fc"}) {
+    for (const Precision precision : kPrecisions) {
+      LayerProfile entry;
+      entry.name = name;
+      entry.precision = precision;
+      entry.sensitivity = 1e-9 * std::pow(10, static_cast<int>(precision));
+      if (precision == Precision::FP16) entry.excluded = "<too> large";
+      profile.layers.push_back(entry);
+    }
+  }
+  return profile;
+}
+
 ReportRun small_run() {
   ReportRun run;
   run.name = "a<b>.run.ndjson";
@@ -62,9 +77,13 @@ std::string unbalanced_tag(const std::string& html) {
 TEST(Report, ClosesEveryTagThatItOpens) {
   ASSERT_EQ(unbalanced_tag("<p><b>x</b></p>"), "");
   ASSERT_EQ(unbalanced_tag("<p><b>x</p>"), "/p");
-  EXPECT_EQ(unbalanced_tag(report_html(small_plan(), {small_run()})), "");
-  EXPECT_EQ(unbalanced_tag(report_html(std::nullopt, {small_run()})), "");
-  EXPECT_EQ(unbalanced_tag(report_html(Plan(), {})), "");
+  EXPECT_EQ(unbalanced_tag(report_html({.plan = small_plan(),
+                                        .profile = small_profile(),
+                                        .front = {small_plan(), small_plan()},
+                                        .runs = {small_run()}})),
+            "");
+  EXPECT_EQ(unbalanced_tag(report_html({.runs = {small_run()}})), "");
+  EXPECT_EQ(unbalanced_tag(report_html({.plan = Plan()})), "");
 }
 
 TEST(Report, ShowsEveryLayerInTheTableAndOnTheMap) {
@@ -74,7 +93,7 @@ TEST(Report, ShowsEveryLayerInTheTableAndOnTheMap) {
     plan.layers[i].name = "layer-" + std::to_string(i);
     plan.layers[i].reason = "why-" + std::to_string(i);
   }
-  const std::string html = report_html(plan, {});
+  const std::string html = report_html({.plan = plan});
   for (const PlannedLayer& layer : plan.layers) {
     EXPECT_NE(html.find("<td>" + layer.name + "</td>"), std::string::npos) << layer.name;
     EXPECT_NE(html.find(">" + layer.name + "</span>"), std::string::npos) << layer.name;
@@ -82,28 +101,53 @@ TEST(Report, ShowsEveryLayerInTheTableAndOnTheMap) {
   }
 }
 
+TEST(Report, ShowsTheSensitivityOfEachLayerInEachPrecisionAndFramesThePlan) {
+  const std::string html = report_html({.plan = small_plan(), .profile = small_profile()});
+  // Least and greatest score are the ends of the scale; what is excluded says why.
+  EXPECT_NE(html.find("style=\"--s:0.05\">1.0e-09</td>"), std::string::npos);
+  EXPECT_NE(html.find("<td class=\"n chosen\" style=\"--s:1.00\">1.0e-06</td>"), std::string::npos);
+  EXPECT_NE(html.find("title=\"&lt;too&gt; large\">-</td>"), std::string::npos);
+}
+
+TEST(Report, DrawsADotForEachPlanOfAFront) {
+  std::vector<Plan> front(3, small_plan());
+  for (std::size_t i = 0; i < 3; ++i) front[i].peak_bytes = static_cast<std::int64_t>(3 - i) << 20;
+  const std::string html = report_html({.front = front});
+  std::size_t dots = 0;
+  for (std::size_t at = 0; (at = html.find("<circle class=dot", at)) != std::string::npos; ++at)
+    ++dots;
+  EXPECT_EQ(dots, 6U);  // in two charts
+}
+
 TEST(Report, DrawsTheLossScaleOnlyWhereItIsUsed) {
   ReportRun run = small_run();
-  EXPECT_NE(report_html(std::nullopt, {run}).find("loss scale"), std::string::npos);
+  EXPECT_NE(report_html({.runs = {run}}).find("loss scale"), std::string::npos);
   for (RunStep& step : run.log.steps) step.loss_scale = 1;
-  EXPECT_EQ(report_html(std::nullopt, {run}).find("loss scale"), std::string::npos);
+  EXPECT_EQ(report_html({.runs = {run}}).find("loss scale"), std::string::npos);
 }
 
 TEST(Report, IsTheSameTextForTheSameData) {
-  EXPECT_EQ(report_html(small_plan(), {small_run()}), report_html(small_plan(), {small_run()}));
+  EXPECT_EQ(report_html({.plan = small_plan(),
+                         .profile = small_profile(),
+                         .front = {small_plan(), small_plan()},
+                         .runs = {small_run()}}),
+            report_html({.plan = small_plan(),
+                         .profile = small_profile(),
+                         .front = {small_plan(), small_plan()},
+                         .runs = {small_run()}}));
 }
 
 TEST(Report, EscapesEveryTextOfTheModel) {
-  const std::string html = report_html(small_plan(), {});
+  const std::string html = report_html({.plan = small_plan(), .profile = small_profile()});
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_NE(html.find("&lt;script&gt;"), std::string::npos);
   EXPECT_NE(html.find("net &lt;&amp;&gt;.onnx"), std::string::npos);
-  EXPECT_NE(report_html(std::nullopt, {small_run()}).find("Training: a&lt;b&gt;.run.ndjson"),
+  EXPECT_NE(report_html({.runs = {small_run()}}).find("Training: a&lt;b&gt;.run.ndjson"),
             std::string::npos);
 }
 
 TEST(Report, IsSelfContained) {
-  const std::string html = report_html(small_plan(), {});
+  const std::string html = report_html({.plan = small_plan(), .profile = small_profile()});
   for (const char* reference : {"http:", "https:", "src=", "url(", "@import", "<link"}) {
     EXPECT_EQ(html.find(reference), std::string::npos) << reference;
   }
@@ -120,7 +164,7 @@ TEST(Report, MarksSkippedStepsAndLeavesOutWhatIsNotFinite) {
   }
   run.log.steps[1].loss = std::numeric_limits<double>::infinity();
   run.log.steps[1].skipped = true;
-  const std::string html = report_html(std::nullopt, {run});
+  const std::string html = report_html({.runs = {run}});
   EXPECT_NE(html.find("<circle class=mark"), std::string::npos);
   EXPECT_EQ(html.find("inf"), std::string::npos);
 }
