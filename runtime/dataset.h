@@ -33,7 +33,8 @@ struct Dataset {
   DataArray target;
 
   std::int64_t samples() const { return target.samples(); }
-  /// 16 hexadecimal digits over types, shapes and values: part of profile cache keys.
+  /// 16 hexadecimal digits over types, shapes and values, packed as they lie on the disk: part of
+  /// profile cache keys.
   std::string content_hash() const;
 };
 

@@ -116,7 +116,7 @@ DataArray::DataArray(std::string origin, DType dtype, std::int64_t samples, Shap
            fmt::format("{} samples of shape {}", samples_, to_string(sample_shape_)));
   }
   if (const auto* stored = std::get_if<StoredValues>(&values_)) {
-    const std::size_t size = stored->bytes.view().size();
+    const std::size_t size = stored->bytes.size();
     require(stored->offset + (static_cast<std::size_t>(samples_) - 1) * stored->stride +
                     sample_bytes() <=
                 size,
@@ -330,6 +330,9 @@ std::uint64_t DataArray::hash(std::uint64_t seed) const {
     return mix_bits(mix_bits(hash ^ synthetic->key) + static_cast<std::uint64_t>(synthetic->below));
   }
   const auto& stored = std::get<StoredValues>(values_);
+  if (const std::span<const std::byte> packed = stored.bytes.packed(); !packed.empty()) {
+    return XXH3_64bits_withSeed(packed.data(), packed.size(), hash);
+  }
   if (stored.stride == sample_bytes()) {
     return XXH3_64bits_withSeed(stored_sample(stored, 0),
                                 stored.stride * static_cast<std::size_t>(samples_), hash);

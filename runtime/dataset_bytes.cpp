@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <utility>
 
 #include "kernels/error.h"
 
@@ -53,6 +55,25 @@ FileBytes FileBytes::own(std::vector<std::byte> content) {
   bytes.view_ = *shared;
   bytes.owner_ = shared;
   return bytes;
+}
+
+struct FileBytes::Later {
+  std::once_flag once;
+  std::function<std::vector<std::byte>()> unpack;
+  std::vector<std::byte> content;
+};
+
+FileBytes FileBytes::unpacked_later(FileBytes packed, std::size_t size,
+                                    std::function<std::vector<std::byte>()> unpack) {
+  packed.later_ = std::make_shared<Later>();
+  packed.later_->unpack = std::move(unpack);
+  packed.later_size_ = size;
+  return packed;
+}
+
+std::span<const std::byte> FileBytes::unpacked() const {
+  std::call_once(later_->once, [this] { later_->content = later_->unpack(); });
+  return later_->content;
 }
 
 std::vector<std::byte> unpack(const ReadMore& read_more, const SizeOfContent& size_of) {

@@ -16,10 +16,24 @@ class FileBytes {
   /// Maps a regular file. Errors: Missing, InputOutput (no permission), BadContent (not a file).
   static FileBytes map(const std::string& path);
   static FileBytes own(std::vector<std::byte> bytes);
+  /// `size` bytes that `unpack` makes of `packed` when they are first looked at. `unpack` throws
+  /// where it cannot give exactly that many.
+  static FileBytes unpacked_later(FileBytes packed, std::size_t size,
+                                  std::function<std::vector<std::byte>()> unpack);
 
-  std::span<const std::byte> view() const { return view_; }
+  std::span<const std::byte> view() const { return later_ ? unpacked() : view_; }
+  std::size_t size() const { return later_ ? later_size_ : view_.size(); }
+  /// What view() will be made of; empty where it is there as it is.
+  std::span<const std::byte> packed() const {
+    return later_ ? view_ : std::span<const std::byte>();
+  }
 
  private:
+  struct Later;
+  std::span<const std::byte> unpacked() const;
+
+  std::shared_ptr<Later> later_;
+  std::size_t later_size_ = 0;
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> view_;
 };

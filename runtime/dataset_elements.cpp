@@ -114,7 +114,7 @@ std::size_t array_bytes(const std::string& origin, ElementFormat format, const S
 DataArray array_of(std::string origin, FileBytes bytes, std::size_t offset, ElementFormat format,
                    const Shape& shape, bool column_major) {
   const std::size_t claimed = array_bytes(origin, format, shape);
-  const std::size_t held = bytes.view().size() - offset;
+  const std::size_t held = bytes.size() - offset;
   if (shape.empty()) refuse_data("the array holds one number, not samples", origin, {});
   if (claimed != held) {
     refuse_data(

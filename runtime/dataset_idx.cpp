@@ -59,9 +59,47 @@ IdxHeader idx_header(std::span<const std::byte> head, const std::string& path) {
 
 }  // namespace
 
+namespace {
+
+/// The last four bytes of a gzip file: the size of its content, modulo 2^32.
+std::uint32_t gzip_content_size(std::span<const std::byte> packed) {
+  std::uint32_t size = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    size |= static_cast<std::uint32_t>(packed[packed.size() - 4 + i]) << (8 * i);
+  return size;
+}
+
+/// Bytes that need no conversion, unpacked only when they are looked at: a plan whose measurements
+/// are all cached never does. Empty where the file does not look whole.
+std::optional<DataArray> read_later(const std::string& path, const FileBytes& packed) {
+  if (packed.size() < 18) return std::nullopt;
+  const auto no_more = [](std::span<const std::byte>) { return std::size_t{0}; };
+  const std::vector<std::byte> head = unpack_gzip(path, no_more);
+  if (head.size() < kHeadBytes) return std::nullopt;
+  const IdxHeader header = idx_header(head, path);
+  if (header.format.kind != 'u' || header.format.size != 1) return std::nullopt;
+  const std::size_t size = header.size + array_bytes(path, header.format, header.shape);
+  if (static_cast<std::uint32_t>(size) != gzip_content_size(packed.view())) return std::nullopt;
+  const auto unpack = [path, size] {
+    std::vector<std::byte> content =
+        unpack_gzip(path, [size](std::span<const std::byte>) { return size; });
+    if (content.size() != size) {
+      refuse_data(
+          content.size() < size ? "the file is truncated" : "the file is longer than it says", path,
+          fmt::format("its header says {} bytes in all", size), "fetch the file again");
+    }
+    return content;
+  };
+  return array_of(path, FileBytes::unpacked_later(packed, size, unpack), header.size, header.format,
+                  header.shape, false);
+}
+
+}  // namespace
+
 DataArray read_idx(const std::string& path) {
   FileBytes bytes = FileBytes::map(path);
   if (starts_with(bytes.view(), "\x1f\x8b")) {
+    if (std::optional<DataArray> later = read_later(path, bytes)) return std::move(*later);
     const auto size_of = [&](std::span<const std::byte> head) {
       const IdxHeader header = idx_header(head, path);
       return header.size + array_bytes(path, header.format, header.shape);

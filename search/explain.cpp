@@ -13,11 +13,32 @@ namespace {
 /// The choice with one layer changed.
 struct Swap {
   Precision precision = Precision::FP32;
-  double delta = 0;        // of the objective
-  double other_delta = 0;  // of the other of (sensitivity, ms)
-  std::int64_t over = 0;   // bytes above the budget; 0: it fits
-  bool feasible = false;   // within every limit
+  double delta = 0;             // of the objective
+  double other_delta = 0;       // of the other of (sensitivity, ms)
+  std::int64_t over = 0;        // bytes above the budget; 0: it fits
+  bool feasible = false;        // within every limit
+  double cast_ms = 0;           // more time in casts than now
+  std::int64_t cast_bytes = 0;  // more bytes in their copies than now, where the swap peaks
 };
+
+/// Bytes that copies made by casts hold at an event.
+std::int64_t cast_bytes_at(const Evaluation& evaluation, int event) {
+  std::int64_t bytes = 0;
+  for (const LiveCopy& copy : evaluation.copies) {
+    if (event < copy.live.first || event > copy.live.last) continue;
+    const bool cast = std::ranges::any_of(evaluation.casts, [&](const PaidCast& paid) {
+      return paid.tensor == copy.tensor && paid.to == copy.form && paid.event == copy.live.first;
+    });
+    if (cast) bytes += copy.live.bytes;
+  }
+  return bytes;
+}
+
+double ms_of_casts(const Evaluation& evaluation) {
+  double ms = 0;
+  for (const PaidCast& cast : evaluation.casts) ms += cast.ms;
+  return ms;
+}
 
 std::vector<Swap> swaps_of(const BuiltProblem& built, const Problem& problem,
                            const std::vector<int>& choice, const Evaluation& now,
@@ -34,7 +55,10 @@ std::vector<Swap> swaps_of(const BuiltProblem& built, const Problem& problem,
     swaps.push_back({built.options[layer][option], by_time ? ms : sensitivity,
                      by_time ? sensitivity : ms,
                      std::max<std::int64_t>(0, evaluation.peak - problem.limits.bytes),
-                     evaluation.allowed && violated_limit(problem, evaluation).empty()});
+                     evaluation.allowed && violated_limit(problem, evaluation).empty(),
+                     ms_of_casts(evaluation) - ms_of_casts(now),
+                     cast_bytes_at(evaluation, evaluation.peak_event) -
+                         cast_bytes_at(now, evaluation.peak_event)});
   }
   return swaps;
 }
@@ -69,14 +93,23 @@ std::string reason_of(const Profiled& profiled, const Problem& problem, std::siz
     if (swap.feasible && (next == nullptr || swap.delta < next->delta)) next = &swap;
   }
   if (tempting != nullptr && tempting->over > 0) {
-    return fmt::format("{} would exceed the budget by {}", name_of(tempting->precision),
-                       readable_bytes(tempting->over));
+    // Without the copies that its casts make it would fit.
+    const std::string casts =
+        tempting->cast_bytes >= tempting->over
+            ? fmt::format(": casts hold {} of its peak", readable_bytes(tempting->cast_bytes))
+            : "";
+    return fmt::format("{} would exceed the budget by {}{}", name_of(tempting->precision),
+                       readable_bytes(tempting->over), casts);
   }
   if (tempting != nullptr) return fmt::format("{} breaks a limit", name_of(tempting->precision));
   if (next == nullptr) return fmt::format("nothing but {} fits", name_of(chosen));
   if (next->delta < 0) {
     return fmt::format("{} would be better, but its arena does not pack into the budget",
                        name_of(next->precision));
+  }
+  if (problem.objective == Objective::Ms && next->delta > 0 && next->delta < next->cast_ms) {
+    return fmt::format("cast cost: {} would save {:.3g} ms here and pay {:.3g} ms more for casts",
+                       name_of(next->precision), next->cast_ms - next->delta, next->cast_ms);
   }
   if (next->delta != 0) {
     return fmt::format("best: {} would cost {}", name_of(next->precision),

@@ -101,10 +101,10 @@ Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const B
                    std::span<const Precision> precision);
 
 /// A few training steps in FP32 and under the plan on equal batches: the difference of their losses
-/// with its 95 % interval. Fills Plan::paired_check.
-PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request,
-                         std::span<const Precision> precision, const Backend& backend,
-                         const Dataset& data, const ProfileProgress& progress = {});
+/// with its 95 % interval, from the cache where it was measured before. For Plan::paired_check.
+PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request, const Plan& plan,
+                         const Backend& backend, const Dataset& data,
+                         const ProfileProgress& progress = {});
 
 /// TrainingOptions with loss scaling as `loss_scale` says ("auto": where a layer is FP16).
 TrainingOptions scaled_options(TrainingOptions options, const std::string& loss_scale,

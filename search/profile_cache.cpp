@@ -42,6 +42,24 @@ std::string sensitivity_text(const SensitivityKey& key) {
   return profile_to_json(profile);
 }
 
+/// What a paired check depends on, as one text.
+std::string paired_text(const SensitivityKey& key, const Plan& plan, std::int64_t steps) {
+  Plan asked;
+  asked.model = {"", key.model.sha256};
+  asked.device = plan.device;
+  asked.settings = key.settings;
+  asked.settings.data_hash = key.data_hash;
+  for (const PlannedLayer& layer : plan.layers) {
+    PlannedLayer precision;
+    precision.name = layer.name;
+    precision.precision = layer.precision;
+    asked.layers.push_back(std::move(precision));
+  }
+  asked.kernels = plan.kernels;
+  asked.paired_check = PairedCheck{0, 0, 0, steps};
+  return device_text(plan.device) + plan_to_json(asked);
+}
+
 std::string path_in(const std::string& folder, const std::string& kind, const std::string& text) {
   return (std::filesystem::path(folder) / (kind + '-' + hash_of(text) + ".json")).string();
 }
@@ -140,6 +158,31 @@ void ProfileCache::store_sensitivity(const SensitivityKey& key,
     document.layers.push_back(std::move(entry));
   }
   store(folder_, path_in(folder_, "sensitivity", sensitivity_text(key)), document);
+}
+
+std::optional<PairedCheck> ProfileCache::paired(const SensitivityKey& key, const Plan& plan,
+                                                std::int64_t steps) const {
+  if (folder_.empty()) return std::nullopt;
+  const std::string path = path_in(folder_, "paired", paired_text(key, plan, steps));
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  try {
+    const Plan found = read_plan(path).value;
+    if (found.model.sha256 == key.model.sha256) return found.paired_check;
+  } catch (const Error&) {
+    // measured again and overwritten
+  }
+  return std::nullopt;
+}
+
+void ProfileCache::store_paired(const SensitivityKey& key, const Plan& plan,
+                                const PairedCheck& check) const {
+  if (folder_.empty()) return;
+  Plan document;
+  document.tool_version = kToolVersion;
+  document.model = plan.model;
+  document.device = plan.device;
+  document.paired_check = check;
+  write_plan(path_in(folder_, "paired", paired_text(key, plan, check.steps)), document);
 }
 
 }  // namespace mpsearch

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "models/model.h"
+#include "models/stored/plan.h"
 #include "models/stored/profile.h"
 #include "runtime/backend.h"
 #include "search/sensitivity.h"
@@ -34,6 +35,11 @@ class ProfileCache {
 
   std::optional<SensitivityProfile> sensitivity(const SensitivityKey& key) const;
   void store_sensitivity(const SensitivityKey& key, const SensitivityProfile& profile) const;
+
+  /// Of a plan with these precisions and kernels, over so many steps on this device.
+  std::optional<PairedCheck> paired(const SensitivityKey& key, const Plan& plan,
+                                    std::int64_t steps) const;
+  void store_paired(const SensitivityKey& key, const Plan& plan, const PairedCheck& check) const;
 
  private:
   std::string folder_;

@@ -321,9 +321,11 @@ Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const B
   return plan;
 }
 
-PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request,
-                         std::span<const Precision> precision, const Backend& backend,
-                         const Dataset& data, const ProfileProgress& progress) {
+namespace {
+
+PairedCheck measured_check(const Profiled& profiled, const PlanRequest& request,
+                           std::span<const Precision> precision, const Backend& backend,
+                           const Dataset& data, const ProfileProgress& progress) {
   const std::vector<Precision> full(precision.size(), Precision::FP32);
   const auto session_of = [&](std::span<const Precision> chosen) {
     return Session(
@@ -354,6 +356,21 @@ PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request,
   for (const double difference : differences) squares += (difference - mean) * (difference - mean);
   const double half_width = 1.96 * std::sqrt(squares / std::max(1.0, n - 1) / n);
   return {mean, mean - half_width, mean + half_width, request.paired_steps};
+}
+
+}  // namespace
+
+PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request, const Plan& plan,
+                         const Backend& backend, const Dataset& data,
+                         const ProfileProgress& progress) {
+  const ProfileCache cache(request.cache_dir);
+  const SensitivityKey key =
+      key_of_scores(profiled, request, data, sensitivity_settings(profiled, request));
+  if (const auto known = cache.paired(key, plan, request.paired_steps)) return *known;
+  const PairedCheck check = measured_check(profiled, request, precision_of(plan, profiled.model),
+                                           backend, data, progress);
+  cache.store_paired(key, plan, check);
+  return check;
 }
 
 }  // namespace mpsearch

@@ -98,7 +98,7 @@ int run(const Invocation& invocation, Console& console) {
                              rows, 0));
     console.print(fmt::format("\nreport  {}\n", report));
   }
-  return kExitOk;
+  return stop_requested() ? exit_code(ErrorKind::Interrupted) : kExitOk;
 }
 
 }  // namespace

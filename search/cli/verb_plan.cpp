@@ -42,8 +42,8 @@ int run(const Invocation& invocation, Console& console) {
   require_plan(answer, profiled, setup, "mpsearch " + setup.path, console);
   Plan& plan = answer.plan;
   if (setup.request.paired_steps > 0 && !answer.interrupted) {
-    plan.paired_check = paired_check(profiled, setup.request, answer.precision, *setup.backend,
-                                     setup.data(), profile_bar(console));
+    plan.paired_check = paired_check(profiled, setup.request, plan, *setup.backend, setup.data(),
+                                     profile_bar(console));
   }
   complete_settings(setup, plan);
   const std::string path = options.given("output") ? options.text("output") : "plan.json";

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/error.h"
 #include "tests/runtime/dataset_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -35,6 +36,26 @@ TEST_F(DatasetTest, AFolderOfIdxFilesGivesTrainAndEvaluateSplits) {
   ASSERT_TRUE(data.evaluate);
   EXPECT_EQ(data.evaluate->content_hash(),
             open_data(folder_.path().string(), wants({1, 2, 2})).train.content_hash());
+}
+
+TEST_F(DatasetTest, ALargePackedFileIsUnpackedWhenItIsLookedAt) {
+  std::string pixels(300 * 400, '\0');
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<char>(i * i % 251);
+  const std::string labels = folder_.write("y", idx(8, {300}, std::string(300, '\1')));
+  const std::string content = idx(8, {300, 20, 20}, pixels);
+  const auto open = [&](const std::string& bytes) {
+    return open_data(folder_.write("x", bytes) + "," + labels, wants({20, 20})).train;
+  };
+  std::string damaged = gzip(content);
+  const Dataset packed = open(damaged);
+  EXPECT_EQ(packed.content_hash(), open(damaged).content_hash());
+  const Dataset plain = open(content);
+  EXPECT_EQ(values_of<float>(open(damaged).inputs[0], {0, 7, 299}),
+            values_of<float>(plain.inputs[0], {0, 7, 299}));
+  damaged[damaged.size() / 2] ^= 0x10;
+  const Dataset broken = open(damaged);
+  EXPECT_NE(broken.content_hash(), packed.content_hash());
+  EXPECT_THROW(values_of<float>(broken.inputs[0], {0}), Error);
 }
 
 TEST_F(DatasetTest, FashionMnistAsInstalledByItsPackage) {
