@@ -83,8 +83,10 @@ void prune(Conversion& conversion) {
   for (const ValueId output : graph.outputs) value_lives[static_cast<std::size_t>(output)] = true;
   for (std::size_t i = graph.nodes.size(); i-- > 0;) {
     const Node& node = graph.nodes[i];
-    if (!value_lives[static_cast<std::size_t>(node.outputs[0])]) continue;
+    const auto lives = [&](ValueId id) { return value_lives[static_cast<std::size_t>(id)]; };
+    if (std::none_of(node.outputs.begin(), node.outputs.end(), lives)) continue;
     node_lives[i] = true;
+    for (const ValueId output : node.outputs) value_lives[static_cast<std::size_t>(output)] = true;
     for (const ValueId input : node.inputs) value_lives[static_cast<std::size_t>(input)] = true;
   }
   std::vector<RunningStatisticsOf> statistics;

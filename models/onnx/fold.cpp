@@ -14,8 +14,9 @@ using onnx::TensorProto;
 
 std::vector<FoldRow> all_rows() {
   std::vector<FoldRow> rows = fold_arithmetic_rows();
-  const std::vector<FoldRow> movement = fold_movement_rows();
-  rows.insert(rows.end(), movement.begin(), movement.end());
+  for (const auto& family : {fold_movement_rows(), fold_product_rows()}) {
+    rows.insert(rows.end(), family.begin(), family.end());
+  }
   return rows;
 }
 

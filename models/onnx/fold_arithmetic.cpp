@@ -164,6 +164,7 @@ HostTensor unary(const FoldCall& call) {
 double negated(double x) { return -x; }
 Int negated(Int x) { return subtract(0, x); }
 double reciprocal(double x) { return 1 / x; }
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 Int sign(Int x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 Int absolute(Int x) { return x < 0 ? subtract(0, x) : x; }
@@ -315,6 +316,11 @@ std::vector<FoldRow> fold_arithmetic_rows() {
       {"Log", unary<std::log, refused>},
       {"Sin", unary<std::sin, refused>},
       {"Cos", unary<std::cos, refused>},
+      {"Tan", unary<std::tan, refused>},
+      {"Atan", unary<std::atan, refused>},
+      {"Tanh", unary<std::tanh, refused>},
+      {"Erf", unary<std::erf, refused>},
+      {"Sigmoid", unary<sigmoid, refused>},
       {"ReduceSum", reduce_sum},
       {"ReduceProd", reduce_product},
       {"ReduceMin", reduce_min},

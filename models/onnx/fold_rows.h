@@ -30,6 +30,7 @@ struct FoldRow {
 
 std::vector<FoldRow> fold_arithmetic_rows();  // fold_arithmetic.cpp
 std::vector<FoldRow> fold_movement_rows();    // fold_movement.cpp
+std::vector<FoldRow> fold_product_rows();     // fold_products.cpp
 
 /// The elements of `x` at index_of(0), index_of(1), ... in a tensor of `shape`.
 template <class IndexOf>

@@ -14,15 +14,29 @@ const std::map<std::string, std::set<int>>& weight_inputs() {
   static const std::map<std::string, std::set<int>> kInputs{{"Conv", {1, 2}},
                                                             {"Gemm", {0, 1, 2}},
                                                             {"MatMul", {0, 1}},
-                                                            {"BatchNormalization", {1, 2, 3, 4}}};
+                                                            {"BatchNormalization", {1, 2, 3, 4}},
+                                                            {"ConvTranspose", {1, 2}},
+                                                            {"LayerNormalization", {1, 2}},
+                                                            {"RMSNormalization", {1}},
+                                                            {"GroupNormalization", {1, 2}},
+                                                            {"InstanceNormalization", {1, 2}},
+                                                            {"PRelu", {1}}};
   return kInputs;
 }
 
+/// A product of two constants is a table (angles of positions), no layer.
 std::set<std::string> names_of_weights(const onnx::GraphProto& graph) {
-  std::set<std::string> names;
+  std::set<std::string> names, constants;
+  for (const onnx::NodeProto& node : graph.node()) {
+    if (node.op_type() == "Constant") constants.insert(node.output().begin(), node.output().end());
+  }
   for (const onnx::NodeProto& node : graph.node()) {
     const auto inputs = weight_inputs().find(node.op_type());
     if (inputs == weight_inputs().end()) continue;
+    if (node.input_size() > 1 && constants.contains(node.input(0)) &&
+        constants.contains(node.input(1))) {
+      continue;
+    }
     for (const int input : inputs->second) {
       if (input < node.input_size()) names.insert(node.input(input));
     }

@@ -50,8 +50,10 @@ void space_to_depth(NodeCall& call) {
   const Shape x = call.shape(0);
   require(x[2] % b == 0 && x[3] % b == 0, ErrorKind::BadContent,
           "pixels of " + to_string(x) + " are no multiple of " + std::to_string(b));
+  const bool crd = text_of(call.node, "mode", "DCR") == "CRD";
+  const Shape perm = crd ? Shape{0, 1, 3, 5, 2, 4} : Shape{0, 3, 5, 1, 2, 4};
   const ValueId parts = call.view(call.data(0), {x[0], x[1], x[2] / b, b, x[3] / b, b}, "split");
-  call.result(call.view(call.emit("Transpose", {parts}, {{"perm", Shape{0, 3, 5, 1, 2, 4}}}),
+  call.result(call.view(call.emit("Transpose", {parts}, {{"perm", perm}}),
                         {x[0], x[1] * b * b, x[2] / b, x[3] / b}, "joined"));
 }
 
@@ -130,6 +132,37 @@ void local_response(NodeCall& call) {
   call.result(call.emit("Mul", {data, call.emit("Pow", {base, beta}, {}, "factor")}));
 }
 
+/// x / norm along an axis, 0 where the norm is. The least norm is F16's least number.
+void lp_normalization(NodeCall& call) {
+  if (!onnx_is_float(call.symbol(0).type)) call.refuse("integer tensors as data");
+  const Int axis = axis_from_front(integer_of(call.node, "axis", -1), call.rank(0));
+  const Attributes axes{{"axes", Shape{axis}}};
+  const ValueId x = call.data(0);
+  const ValueId norm =
+      integer_of(call.node, "p", 2) == 1
+          ? call.emit("ReduceSum", {call.emit("Abs", {x}, {}, "size")}, axes, "norm")
+          : call.emit("ReduceL2", {x}, axes, "norm");
+  const ValueId positive = call.emit("Clip", {norm}, {{"min", 0x1p-24}}, "positive");
+  call.result(call.emit("Div", {x, positive}));
+}
+
+/// 1 at the first of the largest elements: where a maximum's gradient goes.
+void hardmax(NodeCall& call) {
+  if (!onnx_is_float(call.symbol(0).type)) call.refuse("integer tensors as data");
+  const Shape x = call.shape(0);
+  const Int axis =
+      axis_from_front(integer_of(call.node, "axis", call.opset < 13 ? 1 : -1), x.size());
+  Shape axes{axis};
+  // Before opset 13 the dimensions from the axis on are one.
+  for (Int i = axis + 1; call.opset < 13 && i < static_cast<Int>(x.size()); ++i) axes.push_back(i);
+  const ValueId most = call.emit("ReduceMax", {call.data(0)}, {{"axes", axes}}, "largest");
+  const ValueId index = call.scope.further_output(most, 1);
+  Shape kept = x;
+  for (const Int i : axes) kept[static_cast<std::size_t>(i)] = 1;
+  const ValueId ones = call.scope.filled(1, kept, call.node.name() + ".ones");
+  call.result(call.emit("ReduceMaxGrad", {ones, index}, {{"axes", axes}, {"input_shape", x}}));
+}
+
 }  // namespace
 
 std::vector<OpRow> composite_rows() {
@@ -138,7 +171,9 @@ std::vector<OpRow> composite_rows() {
           {"GlobalMaxPool", 1, global_max_pool},
           {"GlobalLpPool", 1, global_lp_pool},
           {"LpPool", 1, lp_pool},
-          {"LRN", 1, local_response}};
+          {"LRN", 1, local_response},
+          {"LpNormalization", 1, lp_normalization},
+          {"Hardmax", 1, hardmax}};
 }
 
 }  // namespace mpsearch

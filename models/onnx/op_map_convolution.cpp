@@ -124,7 +124,19 @@ void transposed_convolution(NodeCall& call) {
 void max_pool(NodeCall& call) {
   require_image(call, "pools");
   if (call.uses_output(1)) call.refuse("its indices are used");
-  call.result(call.emit("MaxPool", {call.data(0)}, window_attributes(call)));
+  const Shape& x = call.shape(0);
+  const Attributes window = window_attributes(call);
+  const Shape kernel = window.integers("kernel_shape");
+  const Shape pads = window.integers("pads");
+  const bool whole = std::equal(x.begin() + 2, x.end(), kernel.begin(), kernel.end()) &&
+                     std::all_of(pads.begin(), pads.end(), [](Int pad) { return pad == 0; });
+  if (whole) {
+    // One maximum of all pixels: its place may not fit a byte.
+    Shape axes;
+    for (std::size_t i = 2; i < x.size(); ++i) axes.push_back(static_cast<Int>(i));
+    return call.result(call.emit("ReduceMax", {call.data(0)}, {{"axes", axes}}));
+  }
+  call.result(call.emit("MaxPool", {call.data(0)}, window));
 }
 
 void average_pool(NodeCall& call) {

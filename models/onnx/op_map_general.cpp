@@ -123,6 +123,14 @@ void clip_attributes(NodeCall& call) {
 }
 
 void clip_inputs(NodeCall& call) {
+  const auto computed = [&](std::size_t i) { return call.has(i) && !call.symbol(i).at_import(); };
+  if (computed(1) || computed(2)) {
+    require_float(call, 0);
+    ValueId x = call.data(0);
+    if (call.has(1)) x = call.emit("Max", {x, call.data(1)}, {}, "low");
+    if (call.has(2)) x = call.emit("Min", {x, call.data(2)}, {}, "high");
+    return call.result(x);
+  }
   const double low = call.has(1) ? call.scalar(1) : -kLargest;
   const double high = call.has(2) ? call.scalar(2) : kLargest;
   clip_between(call, low, high);
@@ -260,12 +268,12 @@ std::vector<OpRow> general_rows() {
       {"Sub", 1, elementwise},
       {"Mul", 1, elementwise},
       {"Div", 1, elementwise},
-      {"Sum", 8, sum},
+      {"Sum", 1, sum},
       {"Clip", 1, clip_attributes},
       {"Clip", 11, clip_inputs},
-      {"Mean", 8, sum},
-      {"Max", 8, extreme},
-      {"Min", 8, extreme},
+      {"Mean", 1, sum},
+      {"Max", 1, extreme},
+      {"Min", 1, extreme},
       {"Pow", 1, power},
       {"PRelu", 1, prelu},
       {"Gelu", 20, gelu},

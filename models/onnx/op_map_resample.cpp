@@ -155,7 +155,7 @@ void trilu(NodeCall& call) {
 
 std::vector<OpRow> resample_rows() {
   return {{"Resize", 10, resize},
-          {"Upsample", 1, resize},
+          {"Upsample", 7, resize},
           {"CumSum", 11, cumsum},
           {"Trilu", 14, trilu}};
 }

@@ -76,6 +76,24 @@ TEST_F(Composite, reduces_all_dimensions_where_no_axes_are_given) {
   EXPECT_EQ(ops(imported("GlobalMaxPool", {{2, 3, 4, 5}}, {})), (Counts{{"ReduceMax", 1}}));
 }
 
+TEST_F(Composite, folds_the_angles_of_positions) {
+  OnnxBuilder builder("test", 17);
+  builder.input("x", {2, 3, 2});
+  const std::string positions = builder.constant("positions", {3, 1}, std::vector<float>{0, 1, 2});
+  const std::string rates = builder.constant("rates", {1, 2}, std::vector<float>{1, 0.5F});
+  const std::string angles = builder.node("angles", "MatMul", {positions, rates});
+  builder.output(builder.node("y", "Mul", {"x", builder.node("cos", "Cos", {angles})}));
+  EXPECT_EQ(ops(import_model(write("model.onnx", builder.bytes()), {})), (Counts{{"Mul", 1}}));
+}
+
+TEST_F(Composite, takes_the_largest_of_all_pixels_for_a_window_of_all) {
+  const Attributes whole{{"kernel_shape", Shape{20, 30}}};
+  EXPECT_EQ(ops(imported("MaxPool", {{1, 2, 20, 30}}, whole)), (Counts{{"ReduceMax", 1}}));
+  EXPECT_EQ(output_shape(imported("MaxPool", {{1, 2, 20, 30}}, whole)), (Shape{1, 2, 1, 1}));
+  EXPECT_EQ(ops(imported("Hardmax", {{4, 5}}, {})),
+            (Counts{{"ReduceMax", 1}, {"ReduceMaxGrad", 1}}));
+}
+
 TEST_F(Composite, resizes_by_the_scales_of_every_opset) {
   for (const int opset : {9, 10, 13, 18}) {
     OnnxBuilder builder("test", opset);
