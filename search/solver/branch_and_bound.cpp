@@ -14,7 +14,14 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kRootSteps = 300;
 constexpr int kNodeSteps = 10;
+
+/// Labels a layer: what a node may take at once, and where less than so many options are free.
 constexpr std::size_t kLabels = 200;
+constexpr long kFewOptions = 60;
+constexpr std::size_t kLabelsOfFew = 5000;
+
+/// Labels of the widest beam at the root, over all layers.
+constexpr std::size_t kBeamLabels = 200'000;
 
 }  // namespace
 
@@ -182,6 +189,7 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     const double before = stop();
     search_beams(node, 24);
     search_beams(node, 100);
+    search_beams(node, std::clamp<std::size_t>(kBeamLabels / graph_.steps.size(), 200, 2000));
     search_near_incumbent(node);
     if (stop() < before && !tighten(node, kNodeSteps)) return false;
     root_view_ = view_;
@@ -292,7 +300,9 @@ bool BranchAndBound::finish_by_labels(SearchNode& node) {
   const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
                     static_cast<long>(graph_.steps.size());
   if (left > node.labels_from) return true;
-  const LabelResult result = search_labels(node, view_, kLabels, true);
+  classes_->look_ahead(graph_, view_.allowed);
+  const LabelResult result =
+      search_labels(node, view_, left < kFewOptions ? kLabelsOfFew : kLabels, true);
   if (!result.complete) {
     node.labels_from = left * 19 / 20;
     return true;
@@ -321,6 +331,7 @@ LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& vi
 }
 
 void BranchAndBound::search_beams(const SearchNode& node, std::size_t most) {
+  classes_->look_ahead(graph_, view_.allowed);
   const LabelResult result = search_labels(node, view_, most, false);
   for (const Path& path : result.found) meet(path);
 }
@@ -328,6 +339,7 @@ void BranchAndBound::search_beams(const SearchNode& node, std::size_t most) {
 /// A beam over the options that the incumbent or the mixed paths of the dual take.
 void BranchAndBound::search_near_incumbent(const SearchNode& node) {
   if (incumbent_.empty()) return;
+  classes_->look_ahead(graph_, view_.allowed);
   View near = view_;
   std::fill(near.allowed.begin(), near.allowed.end(), 0);
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {

@@ -40,6 +40,8 @@ class Reduction {
     };
     graph_.arcs = 0;
     for (Step& step : graph_.steps) {
+      for (std::size_t o = 0; o < step.own.size(); ++o)
+        if (allowed_[option + o] == 0) step.signature_of[o] = -1;
       drop_unused(step);
       for (int& item : step.cell_items) renumber(item);
       for (int& item : step.own)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace mpsearch::solver {
 namespace {
@@ -187,6 +188,8 @@ class LabelSearch {
   void keep_undominated(std::size_t most) {
     std::vector<int> order(next_.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+    const std::vector<int> varying = varying_figures();
+    if (varying.size() < 2) keep_staircase(varying.empty() ? 0 : varying.front(), order);
     std::stable_sort(order.begin(), order.end(),
                      [&](int a, int b) { return next_.bound[a] < next_.bound[b]; });
     now_.clear(next_.figures);
@@ -194,18 +197,47 @@ class LabelSearch {
     std::vector<std::vector<int>> kept_at;  // of each node
     for (const int i : order) {
       const int node = next_.node[i];
-      if (static_cast<std::size_t>(node) >= kept_at.size()) kept_at.resize(node + 1);
-      if (dominated(i, kept_at[node])) continue;
+      if (varying.size() >= 2) {
+        if (static_cast<std::size_t>(node) >= kept_at.size()) kept_at.resize(node + 1);
+        if (dominated(i, kept_at[node])) continue;
+        kept_at[node].push_back(i);
+      }
       if (now_.size() == most) {
         dropped_ = true;
         return;
       }
-      kept_at[node].push_back(i);
       now_.node.push_back(node);
       now_.bound.push_back(next_.bound[i]);
       now_.figure.insert(now_.figure.end(), next_.of(i), next_.of(i) + next_.figures);
       now_.trace.push_back(next_.trace[i]);
     }
+  }
+
+  /// The figures beside the goal in which labels differ.
+  std::vector<int> varying_figures() const {
+    std::vector<int> varying;
+    for (int f = 1; f < next_.figures && varying.size() < 2; ++f)
+      for (std::size_t i = 1; i < next_.size(); ++i)
+        if (next_.of(i)[f] != next_.of(0)[f]) {
+          varying.push_back(f);
+          break;
+        }
+    return varying;
+  }
+
+  /// Leaves in `order` the labels that none dominates where they differ in one figure at most.
+  void keep_staircase(int figure, std::vector<int>& order) const {
+    const auto key = [&](int i) {
+      return std::tuple(next_.node[i], next_.of(i)[0], next_.of(i)[figure]);
+    };
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
+    std::vector<int> kept;
+    for (const int i : order) {
+      const bool better = kept.empty() || next_.node[kept.back()] != next_.node[i] ||
+                          (figure > 0 && next_.of(i)[figure] < next_.of(kept.back())[figure]);
+      if (better) kept.push_back(i);
+    }
+    order = std::move(kept);
   }
 
   bool dominated(int i, const std::vector<int>& by) const {

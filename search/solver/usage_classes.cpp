@@ -28,9 +28,7 @@ class Builder {
         out_(out),
         events_(static_cast<int>(graph.base.size())),
         ahead_(graph.base.size() + 1, 0),
-        past_(graph.base.size() + 1, 0),
-        least_(graph.base.size(), 0),
-        most_(graph.base.size(), 0) {
+        past_(graph.base.size() + 1, 0) {
     double held = 0;
     std::size_t step = 0;
     for (int e = 0; e < events_; ++e) {
@@ -42,11 +40,14 @@ class Builder {
 
   void run() {
     for (const Step& step : graph_.steps) add_step(step);
-    for (std::size_t k = 0; k < graph_.steps.size(); ++k) count(k, 1);
+    for (const std::vector<int>& cuts : cuts_)
+      for (const int cut : cuts) ++ahead_[cut];
     std::vector<int> class_of = add_boundary();
     for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
-      count(k, -1);
-      for (const int cut : cuts_[k]) past_[cut] = 1;
+      for (const int cut : cuts_[k]) {
+        --ahead_[cut];
+        past_[cut] = 1;
+      }
       std::vector<int> next = add_boundary();
       add_terms(k, class_of, next);
       class_of = std::move(next);
@@ -66,6 +67,8 @@ class Builder {
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
     ClassStep& out = out_.steps.emplace_back();
     out.segments = static_cast<int>(cuts.size()) + 1;
+    out.first_event = {0};
+    out.first_event.insert(out.first_event.end(), cuts.begin(), cuts.end());
     out.own.assign(step.own.size() * out.segments, 0);
     for (std::size_t o = 0; o < step.own.size(); ++o)
       hold(graph_.items[step.own[o]], cuts, out.own.data() + o * out.segments);
@@ -74,38 +77,6 @@ class Builder {
     for (std::size_t c = 0; c < cells; ++c)
       for (int i = step.cell_start[c]; i < step.cell_start[c + 1]; ++i)
         hold(graph_.items[step.cell_items[i]], cuts, out.cell.data() + c * out.segments);
-  }
-
-  /// Adds (or takes away) what the step may hold and where it may change.
-  void count(std::size_t k, int sign) {
-    const Step& step = graph_.steps[k];
-    const ClassStep& shape = out_.steps[k];
-    for (const int cut : cuts_[k]) ahead_[cut] += sign;
-    for (int g = 0; g < shape.segments; ++g) {
-      double least = kInfinity;
-      double most = -kInfinity;
-      for (int s = 0; s < step.signatures; ++s) {
-        double low = kInfinity, high = -kInfinity;
-        for (std::size_t o = 0; o < step.own.size(); ++o) {
-          if (step.signature_of[o] != s) continue;
-          low = std::min(low, shape.own[o * shape.segments + g]);
-          high = std::max(high, shape.own[o * shape.segments + g]);
-        }
-        for (int r = 0; r < step.rows; ++r) {
-          const double cell =
-              shape.cell[(static_cast<std::size_t>(r) * step.signatures + s) * shape.segments + g];
-          least = std::min(least, low + cell);
-          most = std::max(most, high + cell);
-        }
-      }
-      if (least > most) continue;
-      const int first = g == 0 ? 0 : cuts_[k][g - 1];
-      const int end = g + 1 == shape.segments ? events_ : cuts_[k][g];
-      for (int e = first; e < end; ++e) {
-        least_[e] += sign * least;
-        most_[e] += sign * most;
-      }
-    }
   }
 
   /// Returns the class of each event.
@@ -121,16 +92,9 @@ class Builder {
       const bool based = pasts != past_at_first;
       if (based || past_class != pasts) {
         out.runs.push_back({first, out.classes++, based});
-        out.least_ahead.push_back(-kInfinity);
-        out.most_ahead.push_back(-kInfinity);
       }
       past_class = based ? -1 : pasts;
-      for (int e = first; e < end; ++e) {
-        class_of[e] = out.classes - 1;
-        const double base = based ? 0 : out_.base[e];
-        out.least_ahead.back() = std::max(out.least_ahead.back(), base + least_[e]);
-        out.most_ahead.back() = std::max(out.most_ahead.back(), base + most_[e]);
-      }
+      for (int e = first; e < end; ++e) class_of[e] = out.classes - 1;
     }
     return class_of;
   }
@@ -163,8 +127,30 @@ class Builder {
   std::vector<std::vector<int>> cuts_;  // of each step: events at which its usage may change
   std::vector<int> ahead_;              // how many steps to come may change at each event
   std::vector<char> past_;              // whether a step done may
-  std::vector<double> least_, most_;    // what the steps to come hold
 };
+
+/// The least and the most that one step's allowed options hold in each segment.
+void bracket(const Step& step, const ClassStep& shape, const char* allowed,
+             std::vector<double>& least, std::vector<double>& most) {
+  least.assign(shape.segments, kInfinity);
+  most.assign(shape.segments, -kInfinity);
+  for (int g = 0; g < shape.segments; ++g)
+    for (int s = 0; s < step.signatures; ++s) {
+      double low = kInfinity;
+      double high = -kInfinity;
+      for (std::size_t o = 0; o < step.own.size(); ++o) {
+        if (step.signature_of[o] != s || allowed[o] == 0) continue;
+        low = std::min(low, shape.own[o * shape.segments + g]);
+        high = std::max(high, shape.own[o * shape.segments + g]);
+      }
+      if (low > high) continue;
+      for (int r = 0; r < step.rows; ++r) {
+        const std::size_t cell = static_cast<std::size_t>(r) * step.signatures + s;
+        least[g] = std::min(least[g], low + shape.cell[cell * shape.segments + g]);
+        most[g] = std::max(most[g], high + shape.cell[cell * shape.segments + g]);
+      }
+    }
+}
 
 }  // namespace
 
@@ -174,6 +160,47 @@ const ClassRun& ClassBoundary::run_of(int event) const {
   return *(after - 1);
 }
 
-UsageClasses::UsageClasses(const FrontierGraph& graph) { Builder(graph, *this).run(); }
+UsageClasses::UsageClasses(const FrontierGraph& graph) {
+  Builder(graph, *this).run();
+  std::size_t options = 0;
+  for (const Step& step : graph.steps) options += step.own.size();
+  look_ahead(graph, std::vector<char>(options, 1));
+}
+
+void UsageClasses::look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed) {
+  const int events = static_cast<int>(base.size());
+  std::vector<double> least = base;
+  std::vector<double> most = base;
+  std::vector<double> step_least;
+  std::vector<double> step_most;
+  std::size_t option = allowed.size();
+  for (std::size_t k = steps.size();; --k) {
+    ClassBoundary& boundary = boundaries[k];
+    boundary.least_ahead.assign(boundary.classes, -kInfinity);
+    boundary.most_ahead.assign(boundary.classes, -kInfinity);
+    for (std::size_t r = 0; r < boundary.runs.size(); ++r) {
+      const ClassRun& run = boundary.runs[r];
+      const int end = r + 1 < boundary.runs.size() ? boundary.runs[r + 1].first : events;
+      double& low = boundary.least_ahead[run.index];
+      double& high = boundary.most_ahead[run.index];
+      for (int e = run.first; e < end; ++e) {
+        const double held = run.based ? base[e] : 0;
+        low = std::max(low, least[e] - held);
+        high = std::max(high, most[e] - held);
+      }
+    }
+    if (k == 0) return;
+    const ClassStep& shape = steps[k - 1];
+    option -= graph.steps[k - 1].own.size();
+    bracket(graph.steps[k - 1], shape, allowed.data() + option, step_least, step_most);
+    for (int g = 0; g < shape.segments; ++g) {
+      const int end = g + 1 < shape.segments ? shape.first_event[g + 1] : events;
+      for (int e = shape.first_event[g]; e < end; ++e) {
+        least[e] += step_least[g];
+        most[e] += step_most[g];
+      }
+    }
+  }
+}
 
 }  // namespace mpsearch::solver

@@ -20,9 +20,10 @@ struct ClassTerm {
 /// A layer's choice holds constant bytes within each of its segments of events.
 struct ClassStep {
   int segments = 0;
-  std::vector<double> own;      // [option x segments + segment]
-  std::vector<double> cell;     // [cell x segments + segment]
-  std::vector<int> first_term;  // of each class after the layer, and one more
+  std::vector<int> first_event;  // of each segment
+  std::vector<double> own;       // [option x segments + segment]
+  std::vector<double> cell;      // [cell x segments + segment]
+  std::vector<int> first_term;   // of each class after the layer, and one more
   std::vector<ClassTerm> terms;
 };
 
@@ -46,6 +47,9 @@ struct ClassBoundary {
 
 struct UsageClasses {
   explicit UsageClasses(const FrontierGraph& graph);
+  /// Sets what is ahead of every boundary to what the `allowed` options (of all steps in turn)
+  /// hold.
+  void look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed);
   std::vector<ClassStep> steps;
   std::vector<ClassBoundary> boundaries;  // before each step, and after the last
   std::vector<double> base;               // what every choice holds at each event
