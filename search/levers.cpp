@@ -35,7 +35,8 @@ SpeedProfile timeless(const StepGraph& step, const RecordedKernels& kernels,
   return profile;
 }
 
-/// The least arena of any plan of the model, whose layers' `allowed` count.
+}  // namespace
+
 std::int64_t least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
                          const Backend& backend) {
   Profiled profiled;
@@ -48,6 +49,8 @@ std::int64_t least_arena(Model model, const PlanRequest& request, const Recorded
   problem.limits.bytes = std::int64_t{1} << 60;
   return least_confirmed(profiled, problem, request, backend).peak_bytes;
 }
+
+namespace {
 
 class Levers {
  public:

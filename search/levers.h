@@ -23,6 +23,11 @@ struct Lever {
 /// The model at another batch; empty where its file does not allow that.
 using Rebatch = std::function<std::optional<Model>(std::int64_t batch)>;
 
+/// The least arena of any plan of the model, whose layers' `allowed` count, with these kernels and
+/// first candidates where they know none; 0: no plan at any budget.
+std::int64_t least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
+                         const Backend& backend);
+
 /// Computed for the largest halved batch that fits (else the smallest), and for each of the
 /// request's restrictions and limits left out alone. Pins and precisions are not tried where a
 /// limit on time or sensitivity holds: those were not measured for what is forbidden.

@@ -4,31 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
-#include "models/onnx/import.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/profile_bar.h"
-#include "search/cli/run_settings.h"
 #include "search/cli/size.h"
 #include "search/levers.h"
 
 namespace mpsearch {
 namespace {
-
-Rebatch rebatch_of(const RunSetup& setup) {
-  return [&setup](std::int64_t batch) -> std::optional<Model> {
-    TrainingSettings settings = setup.settings;
-    for (InputSettings& input : settings.inputs) {
-      if (!input.shape.empty() && input.shape[0] == settings.batch) input.shape[0] = batch;
-    }
-    settings.batch = batch;
-    try {
-      return import_model(setup.path, import_options(settings));
-    } catch (const Error&) {
-      return std::nullopt;  // its file has the batch written into it
-    }
-  };
-}
 
 [[noreturn]] void refuse_unproven(const PlanAnswer& answer, Console& console) {
   if (console.json()) {
@@ -67,7 +50,8 @@ void require_plan(const PlanAnswer& answer, const Profiled& profiled, const RunS
   if (answer.status == SolveStatus::Unknown) refuse_unproven(answer, console);
   if (!answer.infeasible) return;
   const std::vector<Lever> levers =
-      levers_of(profiled, setup.request, *setup.backend, rebatch_of(setup));
+      levers_of(profiled, setup.request, *setup.backend,
+                [&](std::int64_t batch) { return rebatched(setup, batch); });
   if (console.json()) print_json(console, infeasible_json(answer, levers));
   throw Error(ErrorKind::GoalNotMet,
               infeasible_text(answer, levers, setup.request, command, setup.model.batch));

@@ -7,11 +7,14 @@ std::vector<OptionSpec> search_rows() {
   return {
       {.name = "batch",
        .type = Integer,
-       .value = "N",
-       .help = "samples of a step; default: the file's fixed batch, else 32",
+       .value = "N|auto",
+       .help =
+           "samples of a step; auto (plan, train --budget): as many as fit; default: the file's "
+           "fixed batch, else 32",
        .verbs = "plan train eval bench inspect profile verify compare pareto export",
        .group = "Model",
        .common = true,
+       .words = {"auto"},
        .low = 1},
       {.name = "input",
        .type = Text,

@@ -144,9 +144,13 @@ ScalerOptions scaler_from(const std::string& loss_scale) {
 
 }  // namespace
 
-TrainingSettings settings_from(const Options& options, const Plan* plan) {
+TrainingSettings settings_from(const Options& options, const Plan* plan, bool auto_batch) {
+  if (!auto_batch && given(options, "batch") && !options.is_number("batch")) {
+    refuse("--batch auto belongs to plan, and to train with --budget",
+           "the batch is chosen as large as the budget allows", "--batch 32");
+  }
   TrainingSettings settings = plan != nullptr ? plan->settings : TrainingSettings{};
-  if (given(options, "batch")) {
+  if (given(options, "batch") && options.is_number("batch")) {
     settings.batch = options.integer("batch");
     for (InputSettings& input : settings.inputs) {
       if (!input.shape.empty()) input.shape[0] = settings.batch;

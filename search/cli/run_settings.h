@@ -10,8 +10,9 @@
 namespace mpsearch {
 
 /// What the flags say, else what the plan says (null: none), else the defaults. Throws Usage where
-/// a value is malformed. `loss` stays empty where nothing says it.
-TrainingSettings settings_from(const Options& options, const Plan* plan);
+/// a value is malformed, or for --batch auto without `auto_batch` (with it the batch is left open).
+/// `loss` stays empty where nothing says it.
+TrainingSettings settings_from(const Options& options, const Plan* plan, bool auto_batch = false);
 
 /// Batch, input shapes, --freeze and --train. The batch is 0 where nothing says it.
 ImportOptions import_options(const TrainingSettings& settings);

@@ -154,7 +154,8 @@ void check_plan_fits(const RunSetup& setup) {
 
 }  // namespace
 
-RunSetup set_up(const std::string& model_path, const Options& options, Console& console) {
+RunSetup set_up(const std::string& model_path, const Options& options, Console& console,
+                bool auto_batch) {
   RunSetup setup;
   setup.path = model_path;
   if (options.find("plan") != nullptr && options.given("plan")) {
@@ -163,7 +164,7 @@ RunSetup set_up(const std::string& model_path, const Options& options, Console& 
     setup.plan = std::move(read.value);
   }
   const Plan* const plan = setup.plan ? &*setup.plan : nullptr;
-  setup.settings = settings_from(options, plan);
+  setup.settings = settings_from(options, plan, auto_batch);
   setup.model = import_model(model_path, import_options(setup.settings));
   for (const std::string& note : setup.model.notes) console.note("note: " + note);
   if (plan != nullptr) check_plan_fits(setup);
@@ -176,6 +177,22 @@ RunSetup set_up(const std::string& model_path, const Options& options, Console& 
   open_all_data(setup, options);
   setup.request = request_from(setup.settings, options);
   return setup;
+}
+
+TrainingSettings settings_at(TrainingSettings settings, std::int64_t batch) {
+  for (InputSettings& input : settings.inputs) {
+    if (!input.shape.empty() && input.shape[0] == settings.batch) input.shape[0] = batch;
+  }
+  settings.batch = batch;
+  return settings;
+}
+
+std::optional<Model> rebatched(const RunSetup& setup, std::int64_t batch) {
+  try {
+    return import_model(setup.path, import_options(settings_at(setup.settings, batch)));
+  } catch (const Error&) {
+    return std::nullopt;  // its file has the batch written into it
+  }
 }
 
 SpeedProfile measured_speed(const RunSetup& setup, const Model& model,

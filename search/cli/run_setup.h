@@ -33,8 +33,15 @@ struct RunSetup {
 
 /// Reads --plan where the verb has it, imports the model, opens device and data, decides the loss.
 /// Notes of the import go to the console. Throws what these throw; BadContent where the plan is of
-/// another model.
-RunSetup set_up(const std::string& model_path, const Options& options, Console& console);
+/// another model; Usage for --batch auto where that is not `auto_batch`, in which case the model is
+/// read at its default batch.
+RunSetup set_up(const std::string& model_path, const Options& options, Console& console,
+                bool auto_batch = false);
+
+/// The settings, and the setup's model, at another batch; no model where its file does not allow
+/// it.
+TrainingSettings settings_at(TrainingSettings settings, std::int64_t batch);
+std::optional<Model> rebatched(const RunSetup& setup, std::int64_t batch);
 
 /// A choice to run: the plan's, the policy's of --precision, or FP32.
 struct Choice {

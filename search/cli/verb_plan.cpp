@@ -11,6 +11,7 @@
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
+#include "search/cli/plan_setup.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_setup.h"
@@ -33,12 +34,13 @@ void warn_of_emulation(const RunSetup& setup, const Plan& plan, Console& console
 
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
-  RunSetup setup = set_up(invocation.arguments[0], options, console);
+  RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/true);
   add_search_options(options, setup.request);
-  const Profiled profiled = profile_or_refuse(setup, console);
+  Planned planned = plan_setup(setup, options, console);
+  const Profiled& profiled = planned.profiled;
+  PlanAnswer& answer = planned.answer;
   dump_problem(options, limited_problem(profiled, setup.request,
                                         budget_bytes(setup.request.budget, profiled)));
-  PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
   require_plan(answer, profiled, setup, "mpsearch " + setup.path, console);
   Plan& plan = answer.plan;
   if (setup.request.paired_steps > 0 && !answer.interrupted) {

@@ -10,6 +10,7 @@
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
 #include "search/cli/plan_request.h"
+#include "search/cli/plan_setup.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_settings.h"
@@ -45,9 +46,9 @@ TrainSettings train_settings(const Options& options, const TrainingSettings& set
 /// With --budget and no plan: plans first, as `plan` would.
 void plan_first(RunSetup& setup, const Options& options, Console& console) {
   add_search_options(options, setup.request);
-  const Profiled profiled = profile_or_refuse(setup, console);
-  PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
-  require_plan(answer, profiled, setup, "mpsearch train " + setup.path, console);
+  Planned planned = plan_setup(setup, options, console);
+  PlanAnswer& answer = planned.answer;
+  require_plan(answer, planned.profiled, setup, "mpsearch train " + setup.path, console);
   complete_settings(setup, answer.plan);
   console.note(plan_text(answer.plan, console.width()));
   setup.plan = std::move(answer.plan);
@@ -232,7 +233,8 @@ std::string resume_command(const Invocation& invocation, const std::string& fold
 
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
-  RunSetup setup = set_up(invocation.arguments[0], options, console);
+  const bool plans = options.given("budget") && !options.given("plan");
+  RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/plans);
   if (options.given("budget") && !setup.plan) plan_first(setup, options, console);
   const Choice choice = choose(setup, options, console);
   const TrainSettings settings = train_settings(options, setup.settings);

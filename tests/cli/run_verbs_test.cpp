@@ -249,6 +249,26 @@ TEST_F(RunVerbs, APlanWithAccumulationIsPredictedAndRunAlike) {
   EXPECT_EQ(json::parse(bench.out)["accumulate"], 3) << bench.err;
 }
 
+TEST_F(RunVerbs, BatchAutoIsTheLargestThatABudgetAllows) {
+  const auto plan = [](const std::string& batch) {
+    return run({"net.onnx", "--budget", "600KiB", "--batch", batch, "--dry-run", "--json"}, true);
+  };
+  const Outcome outcome = plan("auto");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_LE(json::parse(outcome.out)["peak_bytes"], 600 * 1024);
+  const std::size_t at = outcome.err.find("batch ");
+  ASSERT_NE(at, std::string::npos) << outcome.err;
+  const int batch = std::stoi(outcome.err.substr(at + 6));
+  EXPECT_GT(batch, 1);
+  EXPECT_EQ(plan(std::to_string(batch)).status, 0);
+  EXPECT_EQ(plan(std::to_string(batch + 2)).status, 1) << batch;
+
+  const Outcome share = run({"net.onnx", "--budget", "80%", "--batch", "auto"}, true);
+  EXPECT_EQ(share.status, 64);
+  EXPECT_NE(share.err.find("error: --batch auto needs a --budget in bytes\n"), std::string::npos);
+  EXPECT_EQ(run({"bench", "net.onnx", "--batch", "auto"}).status, 64);
+}
+
 TEST_F(RunVerbs, ProfileAndCompareHaveTheirKeys) {
   const Outcome profile = run({"profile", "net.onnx", "--batch", "8", "--json"}, true);
   ASSERT_EQ(profile.status, 0) << profile.err;
