@@ -68,6 +68,21 @@ std::string objective_text(Objective objective, double delta) {
                                     : fmt::format("{:+.2e} sensitivity", delta);
 }
 
+/// Under `quality` a choice may be slower than another that fits: "; BF16 would save 0.5 ms at
+/// +1.00e-06 sensitivity", for the least worse of those that save more than timing noise.
+std::string faster_text(const Problem& problem, double step_ms, const std::vector<Swap>& swaps) {
+  constexpr double kTie = 0.03;  // of the step
+  if (problem.objective == Objective::Ms) return {};
+  const Swap* faster = nullptr;
+  for (const Swap& swap : swaps) {
+    if (!swap.feasible || swap.other_delta >= -kTie * step_ms) continue;
+    if (faster == nullptr || swap.delta < faster->delta) faster = &swap;
+  }
+  if (faster == nullptr) return {};
+  return fmt::format("; {} would save {:.3g} ms at {}", name_of(faster->precision),
+                     -faster->other_delta, objective_text(problem.objective, faster->delta));
+}
+
 /// Only one precision was left: say what removed the others.
 std::string forced(const Profiled& profiled, std::size_t layer) {
   for (const auto& [key, reason] : profiled.exclusions) {
@@ -140,7 +155,8 @@ void explain_choices(const Profiled& profiled, const Problem& problem,
   for (std::size_t layer = 0; layer < plan.layers.size(); ++layer) {
     const std::vector<Swap> swaps = swaps_of(profiled.built, problem, choice, now, layer);
     PlannedLayer& planned = plan.layers[layer];
-    planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps);
+    planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps) +
+                     faster_text(problem, now.ms, swaps);
     const auto best = std::ranges::min_element(swaps, {}, [](const Swap& swap) {
       return swap.feasible ? swap.delta : std::numeric_limits<double>::infinity();
     });
