@@ -25,5 +25,13 @@ OnnxBuilder build_mlp(const ZooSizes& sizes);
 OnnxBuilder build_lenet(const ZooSizes& sizes);
 OnnxBuilder build_vgg(const ZooSizes& sizes);
 OnnxBuilder build_resnet18(const ZooSizes& sizes);
+OnnxBuilder build_resnet50(const ZooSizes& sizes);
+OnnxBuilder build_mobilenetv2(const ZooSizes& sizes);
+OnnxBuilder build_unet(const ZooSizes& sizes);
+OnnxBuilder build_autoencoder(const ZooSizes& sizes);
+OnnxBuilder build_siamese(const ZooSizes& sizes);
+OnnxBuilder build_two_heads(const ZooSizes& sizes);
+OnnxBuilder build_transformer(const ZooSizes& sizes);
+OnnxBuilder build_transformer_lm(const ZooSizes& sizes);
 
 }  // namespace mpsearch

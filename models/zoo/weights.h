@@ -14,13 +14,27 @@ namespace mpsearch {
 /// calls alone.
 class ZooWriter {
  public:
-  ZooWriter(std::string_view graph_name, std::uint64_t seed) : builder(graph_name), seed_(seed) {}
+  ZooWriter(std::string_view graph_name, std::uint64_t seed, int opset = 17)
+      : builder(graph_name, opset), seed_(seed) {}
 
   std::string convolution(const std::string& name, const std::string& x, std::int64_t in,
                           std::int64_t out, std::int64_t kernel, std::int64_t stride,
-                          std::int64_t pad, bool bias);
+                          std::int64_t pad, bool bias, std::int64_t groups = 1);
+  /// The convolution `like`, which has a bias, of another input: weights are shared.
+  std::string convolution_again(const std::string& name, const std::string& like,
+                                const std::string& x, std::int64_t kernel, std::int64_t stride,
+                                std::int64_t pad);
+  /// Twice the size: kernel and stride 2.
+  std::string upsampling(const std::string& name, const std::string& x, std::int64_t in,
+                         std::int64_t out);
   std::string linear(const std::string& name, const std::string& x, std::int64_t in,
                      std::int64_t out, bool relu_follows);
+  /// Of the last dimension, whatever the rank.
+  std::string projection(const std::string& name, const std::string& x, std::int64_t in,
+                         std::int64_t out);
+  /// A table whose rows are drawn with variance 1 / `size`.
+  std::string table(const std::string& name, std::int64_t rows, std::int64_t size);
+  std::string layer_norm(const std::string& name, const std::string& x, std::int64_t size);
   std::string batch_norm(const std::string& name, const std::string& x, std::int64_t channels);
   std::string relu(const std::string& name, const std::string& x);
   std::string max_pool(const std::string& name, const std::string& x, std::int64_t kernel,
@@ -30,6 +44,7 @@ class ZooWriter {
 
  private:
   std::string weight(const std::string& name, const Shape& shape, double gain);
+  std::string drawn(const std::string& name, const Shape& shape, double bound);
   std::string filled(const std::string& name, std::int64_t size, float value);
 
   std::uint64_t seed_;

@@ -17,6 +17,23 @@ struct Network {
 const ZooOption kSeed{"seed", "of the initial weights", 0};
 const ZooOption kClasses{"classes", "outputs", 10};
 const ZooOption kWidth{"width", "factor of all channel counts", 1};
+const ZooOption kImage{"image", "height and width", 32};
+const ZooOption kColours{"channels", "of the image", 3};
+
+std::vector<ZooOption> transformer_options() {
+  return {{"layers", "encoder layers", 4},
+          {"dim", "values of a token", 256},
+          {"heads", "attention heads", 4},
+          {"hidden", "units of a feed-forward part", 1024},
+          {"vocabulary", "different tokens", 1000},
+          {"length", "tokens of a sample", 64},
+          kSeed};
+}
+
+std::vector<ZooOption> with_classes(std::vector<ZooOption> options) {
+  options.push_back(kClasses);
+  return options;
+}
 
 std::vector<Network> networks() {
   return {
@@ -53,6 +70,37 @@ std::vector<Network> networks() {
          kWidth,
          kSeed}},
        build_resnet18},
+      {{"resnet50",
+        "50-layer residual network of bottlenecks, sizes as resnet18",
+        {kImage, kColours, kClasses, kWidth, kSeed}},
+       build_resnet50},
+      {{"mobilenetv2",
+        "inverted residuals with depthwise convolutions; below 64 pixels the first two stages keep "
+        "the size",
+        {kImage, kColours, kClasses, kWidth, kSeed}},
+       build_mobilenetv2},
+      {{"unet",
+        "a class for each pixel: three halvings, skips, transposed convolutions",
+        {kImage, kColours, {"classes", "of a pixel", 4}, kWidth, kSeed}},
+       build_unet},
+      {{"autoencoder",
+        "convolutions down to an eighth of the size and back to the image",
+        {kImage, kColours, kWidth, kSeed}},
+       build_autoencoder},
+      {{"siamese",
+        "two images through shared weights, same or different",
+        {kImage, kColours, kWidth, kSeed}},
+       build_siamese},
+      {{"two-heads",
+        "inputs image and numbers, outputs class and value",
+        {kImage, kColours, {"numbers", "values of the second input", 16}, kClasses, kWidth, kSeed}},
+       build_two_heads},
+      {{"transformer", "encoder with norms first, a class for each text",
+        with_classes(transformer_options())},
+       build_transformer},
+      {{"transformer-lm", "the same with a causal mask: the next token at each place",
+        transformer_options()},
+       build_transformer_lm},
   };
 }
 

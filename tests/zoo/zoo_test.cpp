@@ -41,13 +41,20 @@ TEST_F(Zoo, holds_the_weights_of_the_published_networks) {
   // Torchvision's resnet18 has 11,689,512 parameters and 4,800 batch-norm channels.
   expect_elements(written("resnet18", {{"image", 224}, {"classes", 1000}}), 11'689'512 + 2 * 4'800);
   expect_elements(written("resnet18", {}), 11'173'962 + 2 * 4'800);
+  // Torchvision's resnet50: 25,557,032 and 26,560; mobilenetv2: 3,504,872 and 17,056.
+  expect_elements(written("resnet50", {{"image", 224}, {"classes", 1000}}),
+                  25'557'032 + 2 * 26'560);
+  expect_elements(written("mobilenetv2", {{"image", 224}, {"classes", 1000}}),
+                  3'504'872 + 2 * 17'056);
 }
 
 TEST_F(Zoo, gives_the_same_bytes_for_the_same_seed) {
   for (const ZooEntry& entry : zoo()) {
-    const std::map<std::string, double> small =
-        entry.name == "mlp" ? std::map<std::string, double>{{"hidden", 8}}
-                            : std::map<std::string, double>{{"width", 0.125}};
+    std::map<std::string, double> small;
+    for (const ZooOption& option : entry.options) {
+      if (option.name == "width") small["width"] = 0.125;
+      if (option.name == "hidden" || option.name == "dim") small[option.name] = 8;
+    }
     const std::string first = written(entry.name, small);
     EXPECT_EQ(first, written(entry.name, small)) << entry.name;
     std::map<std::string, double> other = small;
@@ -67,7 +74,9 @@ TEST_F(Zoo, names_what_there_is_where_a_name_is_wrong) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::Usage);
-    EXPECT_EQ(error.text().why, "there are mlp, lenet, vgg, resnet18");
+    EXPECT_EQ(error.text().why,
+              "there are mlp, lenet, vgg, resnet18, resnet50, mobilenetv2, unet, autoencoder, "
+              "siamese, two-heads, transformer, transformer-lm");
   }
   EXPECT_THROW(written("lenet", {{"colour", 1}}), Error);
   EXPECT_THROW(written("lenet", {{"image", 8}}), Error);
