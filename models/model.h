@@ -20,14 +20,16 @@ struct RunningStatisticsOf {
 };
 
 /// A forward graph in canonical form (models/ops/README.md), layers grouped, F32 throughout.
-/// A final Softmax or Sigmoid is left out of the graph and remembered in `final_activation`.
+/// A final Softmax or Sigmoid of an output is left out of the graph and remembered in
+/// `final_activations`.
 struct Model {
   std::string name;    // file name
   std::string sha256;  // of the file
   Graph graph;
   std::vector<RunningStatisticsOf> running_statistics;
-  std::string final_activation;    // "", "Softmax", "LogSoftmax" or "Sigmoid"
-  std::vector<std::string> notes;  // what the import changed or decided, one line each
+  std::vector<std::string> final_activations;  // by output: "", "Softmax", "LogSoftmax", "Sigmoid"
+  std::vector<std::string> output_names;       // by output, as in the file
+  std::vector<std::string> notes;              // what the import changed or decided, one line each
   std::int64_t batch = 0;
   std::map<std::string, std::string> metadata;  // metadata_props of the file
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "kernels/step_state.h"
 #include "models/gradient.h"
 #include "models/op.h"
@@ -42,26 +43,22 @@ TensorType record_type(std::size_t bytes) {
   return {{static_cast<std::int64_t>(bytes)}, {DType::U8, Layout::RowMajor}};
 }
 
-/// The final activation, which import left out.
-ValueId activated_output(Graph& graph, const Model& model) {
-  const ValueId output = graph.outputs[0];
+/// Output `index` of the model behind its final activation, which import left out.
+ValueId activated_output(Graph& graph, const Model& model, std::size_t index) {
+  const ValueId output = model.graph.outputs[index];
+  const std::string& activation = model.final_activations[index];
+  if (activation.empty()) return output;
   Attributes attributes;
-  if (model.final_activation != "Sigmoid") {
+  if (activation != "Sigmoid") {
     const std::size_t rank = graph.value(output).type.shape.size();
     attributes.set("axis", static_cast<std::int64_t>(rank) - 1);
   }
-  const NodeId node =
-      graph.add_node("final_activation", model.final_activation, {output}, attributes);
+  std::string name = "final_activation";
+  if (index > 0) name += std::to_string(index);
+  const NodeId node = graph.add_node(name, activation, {output}, attributes);
   const NodeId producer = graph.value(output).producer;
   if (producer != kNone) graph.node(node).layer = graph.node(producer).layer;
   return graph.node(node).outputs[0];
-}
-
-/// What the loss compares: cross-entropies take logits, a squared error what the model really
-/// gives.
-ValueId compared_output(Graph& graph, const Model& model, LossKind kind) {
-  const bool logits = kind != LossKind::MeanSquaredError || model.final_activation.empty();
-  return logits ? graph.outputs[0] : activated_output(graph, model);
 }
 
 /// Running statistics instead of the batch's, and no dropout.
@@ -79,39 +76,80 @@ void set_inference_mode(Graph& graph, const Model& model) {
   }
 }
 
-/// Adds target, step inputs and the loss over the model's first output.
-void add_loss(StepGraph& step, const Model& model, LossKind kind) {
-  Graph& graph = step.graph;
-  require(!graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
-  const ValueId output = compared_output(graph, model, kind);
-  TensorType target = graph.value(output).type;
-  if (kind == LossKind::CrossEntropy) {
-    if (target.shape.size() < 2) {
-      throw Error(ErrorKind::BadContent,
-                  {.what = "cross-entropy needs an output of shape [batch, ..., classes]",
-                   .at = model.name + ", output '" + graph.value(output).name + "'",
-                   .why = "its shape is " + to_string(target.shape),
-                   .try_ = "--loss mse"});
-    }
-    target.shape.pop_back();
-    target.form.dtype = DType::I64;
+/// What the loss is compared with: labels for classes, else values of the output's shape.
+TensorType target_type(const Model& model, const OutputLoss& loss, TensorType output) {
+  if (loss.kind != LossKind::CrossEntropy) return output;
+  if (output.shape.size() < 2) {
+    throw Error(ErrorKind::BadContent,
+                {.what = "cross-entropy needs an output of shape [batch, ..., classes]",
+                 .at = model.name + ", output '" + loss.output + "'",
+                 .why = "its shape is " + to_string(output.shape),
+                 .try_ = "--loss mse"});
   }
+  output.shape.pop_back();
+  output.form.dtype = DType::I64;
+  return output;
+}
+
+/// Adds the target and the loss of one output; returns the loss node. Cross-entropies take logits,
+/// a squared error what the model really gives.
+NodeId add_output_loss(StepGraph& step, const Model& model, const OutputLoss& loss,
+                       const std::string& suffix) {
+  Graph& graph = step.graph;
+  const auto place = std::ranges::find(model.output_names, loss.output);
+  const auto index = static_cast<std::size_t>(place - model.output_names.begin());
+  const ValueId output = loss.kind == LossKind::MeanSquaredError
+                             ? activated_output(graph, model, index)
+                             : model.graph.outputs[index];
+  const TensorType type = target_type(model, loss, graph.value(output).type);
+  step.targets.push_back(add_given(graph, "target" + suffix, type, ValueKind::Input));
+  graph.inputs.push_back(step.targets.back());
+  const LossOps ops = ops_of(loss.kind);
+  Attributes attributes;
+  if (loss.weight != 1) attributes.set("weight", loss.weight);
+  const NodeId node = graph.add_node("loss" + suffix, ops.op, {output, step.targets.back()},
+                                     attributes, ops.outputs);
+  graph.layers.push_back({"loss" + suffix, std::string(ops.op), {Precision::FP32}});
+  graph.node(node).layer = static_cast<LayerId>(graph.layers.size()) - 1;
+  return node;
+}
+
+/// `a` + weight `b`, scalars, in the layer of the loss that `b` is.
+ValueId weighted_sum(Graph& graph, ValueId a, ValueId b, double weight) {
+  const LayerId layer = graph.node(graph.value(b).producer).layer;
+  const std::string name = graph.node(graph.value(b).producer).name;
+  const auto add = [&](const char* suffix, std::string_view op, std::vector<ValueId> inputs,
+                       Attributes attributes) {
+    const NodeId node = graph.add_node(name + suffix, op, std::move(inputs), std::move(attributes));
+    graph.node(node).layer = layer;
+    return graph.node(node).outputs[0];
+  };
+  if (weight != 1) b = add(".weighted", "Scale", {b}, {{"factor", weight}});
+  return a == kNone ? b : add(".sum", "Add", {a, b}, {});
+}
+
+/// Adds targets, step inputs and the losses. Hits are counted for the first output with classes.
+void add_losses(StepGraph& step, const Model& model, const TrainingOptions& options) {
+  Graph& graph = step.graph;
   step.data = graph.inputs;
-  step.target = add_given(graph, "target", target, ValueKind::Input);
+  graph.outputs.clear();  // the model's own outputs need not outlive the loss
+  const std::vector<OutputLoss> losses = losses_of(model, options);
+  for (const OutputLoss& loss : losses) {
+    const std::string suffix = options.losses.empty() ? "" : ":" + loss.output;
+    const NodeId node = add_output_loss(step, model, loss, suffix);
+    const std::vector<ValueId> outputs = graph.node(node).outputs;
+    step.loss = weighted_sum(graph, step.loss, outputs[0], loss.weight);
+    if (step.correct == kNone && outputs.size() > 2) {
+      step.correct = outputs[1];
+      step.count = outputs[2];
+    }
+  }
+  for (const ValueId id : {step.loss, step.correct, step.count}) {
+    if (id != kNone) graph.outputs.push_back(id);
+  }
   step.step_inputs =
       add_given(graph, "step_inputs", record_type(sizeof(StepInputs)), ValueKind::Input);
-  graph.inputs.push_back(step.target);
   graph.inputs.push_back(step.step_inputs);
-
-  const LossOps loss = ops_of(kind);
-  const NodeId node = graph.add_node("loss", loss.op, {output, step.target}, {}, loss.outputs);
-  graph.layers.push_back({"loss", std::string(loss.op), {Precision::FP32}});
-  graph.node(node).layer = static_cast<LayerId>(graph.layers.size()) - 1;
-  const std::vector<ValueId>& outputs = graph.node(node).outputs;
-  step.loss = outputs[0];
-  step.correct = loss.outputs > 1 ? outputs[1] : kNone;
-  step.count = loss.outputs > 2 ? outputs[2] : kNone;
-  graph.outputs = outputs;  // the model's own outputs need not outlive the loss
 }
 
 /// The trained values, with their gradients in the order in which backward writes them.
@@ -297,7 +335,7 @@ StepGraph training_graph(const Model& model, const TrainingOptions& options) {
   StepGraph step;
   step.graph = model.graph;
   Graph& graph = step.graph;
-  add_loss(step, model, options.loss);
+  add_losses(step, model, options);
   for (Node& node : graph.nodes) {
     if (node.op->name == "Dropout") node.inputs.push_back(step.step_inputs);
   }
@@ -318,7 +356,7 @@ StepGraph training_graph(const Model& model, const TrainingOptions& options) {
   }
   const auto pairs = trained(graph, builder);
   require(!pairs.empty(), ErrorKind::BadContent,
-          "nothing to train: no trainable parameter leads to the model's first output");
+          "nothing to train: no trainable parameter leads to an output with a loss");
   for (const auto& [parameter, gradient] : pairs) {
     step.trained.push_back(parameter);
     step.gradients.push_back(sum_of.at(parameter));
@@ -336,18 +374,33 @@ StepGraph training_graph(const Model& model, const TrainingOptions& options) {
 Graph inference_graph(const Model& model) {
   Graph graph = model.graph;
   set_inference_mode(graph, model);
-  if (!model.final_activation.empty()) graph.outputs[0] = activated_output(graph, model);
+  for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
+    graph.outputs[i] = activated_output(graph, model, i);
+  }
   graph.verify();
   return graph;
 }
 
-StepGraph evaluation_graph(const Model& model, LossKind loss) {
+StepGraph evaluation_graph(const Model& model, const TrainingOptions& options) {
   StepGraph step;
   step.graph = model.graph;
   set_inference_mode(step.graph, model);
-  add_loss(step, model, loss);
+  add_losses(step, model, options);
   step.graph.verify();
   return step;
+}
+
+std::vector<OutputLoss> losses_of(const Model& model, const TrainingOptions& options) {
+  require(!model.output_names.empty(), ErrorKind::BadContent, "the model has no output");
+  if (options.losses.empty()) return {{model.output_names[0], options.loss, 1}};
+  for (const OutputLoss& loss : options.losses) {
+    if (std::ranges::find(model.output_names, loss.output) != model.output_names.end()) continue;
+    throw Error(ErrorKind::Usage, {.what = "the model has no output '" + loss.output + "'",
+                                   .at = model.name,
+                                   .why = did_you_mean(loss.output, model.output_names),
+                                   .try_ = "mpsearch inspect shows the outputs"});
+  }
+  return options.losses;
 }
 
 std::int64_t weight_state_bytes(const Graph& graph) {

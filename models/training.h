@@ -35,8 +35,16 @@ struct ScalerOptions {
   std::int64_t hysteresis = 1;
 };
 
+/// The loss of one output, by its name in the file.
+struct OutputLoss {
+  std::string output;
+  LossKind kind = LossKind::CrossEntropy;
+  double weight = 1;
+};
+
 struct TrainingOptions {
-  LossKind loss = LossKind::CrossEntropy;
+  LossKind loss = LossKind::CrossEntropy;  // of the first output, where `losses` is empty
+  std::vector<OutputLoss> losses{};        // their weighted sum is trained
   OptimizerOptions optimizer;
   ScalerOptions scaler;
   bool scaled = false;             // whether the loss scale is active (a layer with F16 gradients)
@@ -48,12 +56,12 @@ struct TrainingOptions {
 /// A training or evaluation graph with the values that the host writes and reads.
 struct StepGraph {
   Graph graph;
-  std::vector<ValueId> data;  // the model's inputs
-  ValueId target = kNone;
+  std::vector<ValueId> data;         // the model's inputs
+  std::vector<ValueId> targets;      // one a loss
   ValueId step_inputs = kNone;       // StepInputs
   ValueId step_state = kNone;        // StepState; kNone in evaluation
   ValueId loss = kNone;              // F32 scalar, unscaled: the mean over the micro-batches
-  ValueId correct = kNone;           // F32 scalar: hits among valid targets, kNone for MSE
+  ValueId correct = kNone;           // F32 scalar: hits among valid targets, kNone: no classes
   ValueId count = kNone;             // F32 scalar: valid targets
   std::int64_t micro_batches = 1;    // runs of all nodes before Phase::Update in a step
   std::vector<ValueId> gradient_of;  // by ValueId of the forward part: its gradient, or kNone
@@ -77,7 +85,11 @@ Graph inference_graph(const Model& model);
 
 /// Forward and loss with running statistics; the same value names, so that it can share the
 /// training graph's parameters.
-StepGraph evaluation_graph(const Model& model, LossKind loss);
+StepGraph evaluation_graph(const Model& model, const TrainingOptions& options);
+
+/// Every loss with its output: `losses`, or `loss` of the first output. Throws Usage where an
+/// output is missing.
+std::vector<OutputLoss> losses_of(const Model& model, const TrainingOptions& options);
 
 /// Bytes of masters, moments and other state: what precision never changes.
 std::int64_t weight_state_bytes(const Graph& graph);

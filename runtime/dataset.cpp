@@ -23,8 +23,25 @@ constexpr const char* kLayouts =
 
 struct Arrays {
   std::vector<DataArray> inputs;
-  DataArray target;
+  std::vector<DataArray> targets;
 };
+
+/// The first arrays are inputs, the last ones targets.
+Arrays split(std::vector<DataArray> arrays, std::size_t targets) {
+  Arrays parts;
+  const std::size_t inputs = arrays.size() - std::min(targets, arrays.size());
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    (i < inputs ? parts.inputs : parts.targets).push_back(std::move(arrays[i]));
+  }
+  return parts;
+}
+
+Arrays images_and_labels(DataArray images, DataArray labels) {
+  Arrays arrays;
+  arrays.inputs.push_back(std::move(images));
+  arrays.targets.push_back(std::move(labels));
+  return arrays;
+}
 
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
@@ -77,7 +94,7 @@ std::optional<Arrays> read_idx_pair(const fs::path& folder, const std::string& s
                  .why = "found " + fs::path(images ? *images : *labels).filename().string(),
                  .try_ = kLayouts});
   }
-  return Arrays{{read_idx(*images)}, read_idx(*labels)};
+  return images_and_labels(read_idx(*images), read_idx(*labels));
 }
 
 std::optional<Arrays> read_cifar_files(const fs::path& folder, bool train) {
@@ -90,7 +107,7 @@ std::optional<Arrays> read_cifar_files(const fs::path& folder, bool train) {
   }
   if (ten.empty() && hundred.empty()) return std::nullopt;
   ImagesAndLabels cifar = ten.empty() ? read_cifar(hundred, 2) : read_cifar(ten, 1);
-  return Arrays{{std::move(cifar.images)}, std::move(cifar.labels)};
+  return images_and_labels(std::move(cifar.images), std::move(cifar.labels));
 }
 
 DataArray read_array_file(const std::string& path) {
@@ -105,7 +122,7 @@ DataArray read_array_file(const std::string& path) {
               bytes.view().empty() ? "the file is empty" : "neither NPY, NPZ nor IDX", kLayouts);
 }
 
-Arrays read_list(const std::string& spec) {
+Arrays read_list(const std::string& spec, const DataRequest& request) {
   std::vector<DataArray> arrays;
   std::size_t start = 0;
   while (start <= spec.size()) {
@@ -113,26 +130,21 @@ Arrays read_list(const std::string& spec) {
     arrays.push_back(read_array_file(spec.substr(start, end - start)));
     start = end + 1;
   }
-  if (arrays.size() < 2) {
+  if (arrays.size() < 1 + request.targets.size()) {
     throw Error(ErrorKind::Usage, {.what = "--data names inputs without a target",
                                    .at = spec,
                                    .why = {},
                                    .try_ = fmt::format("--data {},TARGET", spec)});
   }
-  DataArray target = std::move(arrays.back());
-  arrays.pop_back();
-  return {std::move(arrays), std::move(target)};
+  return split(std::move(arrays), request.targets.size());
 }
 
 Arrays read_file(const std::string& path, const DataRequest& request) {
-  if (!starts_with(FileBytes::map(path).view(), "PK\x03\x04")) return read_list(path);
+  if (!starts_with(FileBytes::map(path).view(), "PK\x03\x04")) return read_list(path, request);
   std::vector<std::string> names;
   for (const ArrayRequest& input : request.inputs) names.push_back(input.name);
-  names.emplace_back("target");
-  std::vector<DataArray> arrays = read_npz(path, names);
-  DataArray target = std::move(arrays.back());
-  arrays.pop_back();
-  return {std::move(arrays), std::move(target)};
+  for (const ArrayRequest& target : request.targets) names.push_back(target.name);
+  return split(read_npz(path, names), request.targets.size());
 }
 
 Arrays synthetic(const DataRequest& request) {
@@ -151,29 +163,38 @@ Arrays synthetic(const DataRequest& request) {
                                  std::max<std::int64_t>(1, wanted.integers_below)};
     return DataArray("synthetic", dtype, request.synthetic_samples, shape, values);
   };
-  std::vector<DataArray> inputs;
-  for (const ArrayRequest& input : request.inputs) inputs.push_back(array(input));
-  return {std::move(inputs), array(request.synthetic_target)};
+  Arrays arrays;
+  for (const ArrayRequest& input : request.inputs) arrays.inputs.push_back(array(input));
+  for (const ArrayRequest& target : request.targets) arrays.targets.push_back(array(target));
+  return arrays;
 }
 
 /// Checks that the arrays belong together and fits the inputs to the model's shapes and types.
 Dataset fit(const std::string& spec, Arrays arrays, const DataRequest& request) {
-  if (arrays.inputs.size() != request.inputs.size()) {
+  if (arrays.inputs.size() != request.inputs.size() ||
+      arrays.targets.size() != request.targets.size()) {
     std::vector<std::string> names;
     for (const ArrayRequest& input : request.inputs) names.push_back(input.name);
+    const std::string targets = request.targets.size() == 1
+                                    ? "a target"
+                                    : fmt::format("{} targets", request.targets.size());
     refuse_data("the data do not fit the model", spec,
-                fmt::format("got {} inputs and a target, expected {}: {}", arrays.inputs.size(),
+                fmt::format("got {} inputs and {}, expected {}: {}", arrays.inputs.size(), targets,
                             names.size(), fmt::join(names, ", ")));
   }
+  const DataArray& first = arrays.targets.at(0);
+  const auto require_as_many = [&](const DataArray& array) {
+    if (array.samples() == first.samples()) return;
+    refuse_data(
+        "inputs and target differ in number", array.origin(),
+        fmt::format("{} samples, but {} in {}", array.samples(), first.samples(), first.origin()));
+  };
+  for (const DataArray& target : arrays.targets) require_as_many(target);
   for (std::size_t i = 0; i < arrays.inputs.size(); ++i) {
     DataArray& array = arrays.inputs[i];
     const ArrayRequest& wanted = request.inputs[i];
     const std::string user = "the model's input " + wanted.name;
-    if (array.samples() != arrays.target.samples()) {
-      refuse_data("inputs and target differ in number", array.origin(),
-                  fmt::format("{} samples, but {} in {}", array.samples(), arrays.target.samples(),
-                              arrays.target.origin()));
-    }
+    require_as_many(array);
     array.require_writable_as(wanted.dtype, user);
     array.reshape(wanted.sample_shape, user);
     if (wanted.dtype == DType::F32) {
@@ -183,13 +204,14 @@ Dataset fit(const std::string& spec, Arrays arrays, const DataRequest& request) 
                           fmt::format("{} takes values below {}", user, wanted.integers_below));
     }
   }
-  return {spec, std::move(arrays.inputs), std::move(arrays.target)};
+  return {spec, std::move(arrays.inputs), std::move(arrays.targets)};
 }
 
 }  // namespace
 
 std::string Dataset::content_hash() const {
-  std::uint64_t hash = target.hash(0);
+  std::uint64_t hash = 0;
+  for (const DataArray& target : targets) hash = target.hash(hash);
   for (const DataArray& input : inputs) hash = input.hash(hash);
   return fmt::format("{:016x}", hash);
 }
@@ -199,7 +221,7 @@ DataSplits open_data(const std::string& spec, const DataRequest& request) {
   std::error_code ignored;
   if (!fs::exists(spec, ignored)) {
     if (spec.find(',') == std::string::npos) fail_missing(spec);
-    return {fit(spec, read_list(spec), request), std::nullopt};
+    return {fit(spec, read_list(spec, request), request), std::nullopt};
   }
   if (!fs::is_directory(spec, ignored)) {
     return {fit(spec, read_file(spec, request), request), std::nullopt};

@@ -14,11 +14,11 @@ std::vector<Precision> with_loss(std::span<const Precision> precision, const Ste
 }
 
 /// Constants that only the training graph has are no part of evaluation, and the reverse.
-PreparedGraph prepare_evaluation(const Model& model, LossKind loss,
+PreparedGraph prepare_evaluation(const Model& model, const TrainingOptions& options,
                                  std::span<const Precision> precision, const ChooseKernel& choose,
                                  const PreparedGraph& training) {
   PreparedGraph evaluation;
-  evaluation.step = evaluation_graph(model, loss);
+  evaluation.step = evaluation_graph(model, options);
   evaluation.lowered = lower(evaluation.step.graph, with_loss(precision, evaluation.step), choose);
   evaluation.memory = plan_memory(evaluation.lowered.graph,
                                   persistent_offsets(training.lowered.graph, training.memory),
@@ -41,8 +41,7 @@ Prepared prepare(const Model& model, const TrainingOptions& options,
                  std::span<const Precision> precision, const ChooseKernel& choose) {
   Prepared prepared;
   prepared.training = prepare_graph(training_graph(model, options), precision, choose);
-  prepared.evaluation =
-      prepare_evaluation(model, options.loss, precision, choose, prepared.training);
+  prepared.evaluation = prepare_evaluation(model, options, precision, choose, prepared.training);
   prepared.peak = std::max(prepared.training.memory.peak, prepared.evaluation.memory.peak);
   return prepared;
 }

@@ -43,7 +43,7 @@ Session::Session(Prepared prepared, const Backend& backend)
                                      training_.nodes.begin());
   const StepGraph& step = prepared_.training.step;
   for (const ValueId id : step.data) inputs_.emplace_back(bytes_of(step.graph.value(id)));
-  target_.resize(bytes_of(step.graph.value(step.target)));
+  for (const ValueId id : step.targets) targets_.emplace_back(bytes_of(step.graph.value(id)));
 }
 
 void Session::clear(std::byte* device, std::int64_t bytes) {
@@ -64,9 +64,9 @@ const TensorType& Session::input_type(std::size_t index) const {
   return step.graph.value(step.data[index]).type;
 }
 
-const TensorType& Session::target_type() const {
+const TensorType& Session::target_type(std::size_t index) const {
   const StepGraph& step = prepared_.training.step;
-  return step.graph.value(step.target).type;
+  return step.graph.value(step.targets[index]).type;
 }
 
 void Session::stage(const PreparedGraph& graph) {
@@ -78,7 +78,7 @@ void Session::stage(const PreparedGraph& graph) {
                             static_cast<std::int64_t>(content.size()));
   };
   for (std::size_t i = 0; i < inputs_.size(); ++i) copy(graph.step.data[i], inputs_[i]);
-  copy(graph.step.target, target_);
+  for (std::size_t i = 0; i < targets_.size(); ++i) copy(graph.step.targets[i], targets_[i]);
 }
 
 void Session::begin(StepInputs inputs, std::int64_t micro_batch) {

@@ -32,11 +32,13 @@ class Session {
   const Prepared& prepared() const { return prepared_; }
   const Executable& training() const { return training_; }
 
-  /// Host staging of one batch: model input `index`, or the target. Row-major, the value's dtype.
+  /// Host staging of one batch: a model's input, or the target of a loss. Row-major, the value's
+  /// dtype.
   std::span<std::byte> input(std::size_t index) { return inputs_[index]; }
-  std::span<std::byte> target() { return target_; }
+  std::span<std::byte> target(std::size_t index = 0) { return targets_[index]; }
   const TensorType& input_type(std::size_t index) const;
-  const TensorType& target_type() const;
+  const TensorType& target_type(std::size_t index = 0) const;
+  std::size_t targets() const { return targets_.size(); }
   /// Batches of the inputs' size in a training step.
   std::int64_t micro_batches() const { return prepared_.training.step.micro_batches; }
 
@@ -82,7 +84,7 @@ class Session {
   std::size_t update_ = 0;  // first step of training_ that runs once a training step only
   Executable evaluation_;
   std::vector<Bytes> inputs_;
-  Bytes target_;
+  std::vector<Bytes> targets_;
 };
 
 }  // namespace mpsearch

@@ -90,6 +90,26 @@ void add_epoch(TrainProgress& progress, const EvaluationResult& evaluation) {
   progress.epochs_without_gain = gained ? 0 : progress.epochs_without_gain + 1;
 }
 
+/// Whether every loss has classes: its targets can then be ignored one by one.
+bool only_classes(const Session& session) {
+  for (std::size_t i = 0; i < session.targets(); ++i) {
+    if (session.target_type(i).form.dtype != DType::I64) return false;
+  }
+  return true;
+}
+
+/// Marks the staged targets of the samples from `valid` on.
+void ignore_targets(Session& session, std::int64_t valid, std::int64_t batch) {
+  for (std::size_t i = 0; i < session.targets(); ++i) {
+    const std::span<std::byte> target = session.target(i);
+    const std::size_t sample_bytes = target.size() / static_cast<std::size_t>(batch);
+    for (std::size_t at = static_cast<std::size_t>(valid) * sample_bytes; at < target.size();
+         at += sizeof kIgnoredTarget) {
+      std::memcpy(target.data() + at, &kIgnoredTarget, sizeof kIgnoredTarget);
+    }
+  }
+}
+
 }  // namespace
 
 std::int64_t batch_of(const Session& session) { return session.input_type(0).shape.at(0); }
@@ -98,7 +118,9 @@ void stage_batch(Session& session, const Dataset& data, std::span<const std::int
   for (std::size_t i = 0; i < data.inputs.size(); ++i) {
     data.inputs[i].write(samples, session.input_type(i).form.dtype, session.input(i).data());
   }
-  data.target.write(samples, session.target_type().form.dtype, session.target().data());
+  for (std::size_t i = 0; i < data.targets.size(); ++i) {
+    data.targets[i].write(samples, session.target_type(i).form.dtype, session.target(i).data());
+  }
 }
 
 std::int64_t total_attempts(const TrainSettings& settings, const Dataset& data,
@@ -110,7 +132,7 @@ std::int64_t total_attempts(const TrainSettings& settings, const Dataset& data,
 
 EvaluationResult evaluate(Session& session, const Dataset& data) {
   const std::int64_t batch = batch_of(session);
-  const bool classes = session.target_type().form.dtype == DType::I64;
+  const bool classes = only_classes(session);
   EvaluationResult result;
   double loss = 0;
   double correct = 0;
@@ -124,12 +146,7 @@ EvaluationResult evaluate(Session& session, const Dataset& data) {
     }
     stage_batch(session, data, samples);
     if (valid < batch) {
-      const std::span<std::byte> target = session.target();
-      const std::size_t sample_bytes = target.size() / static_cast<std::size_t>(batch);
-      for (std::size_t at = static_cast<std::size_t>(valid) * sample_bytes; at < target.size();
-           at += sizeof kIgnoredTarget) {
-        std::memcpy(target.data() + at, &kIgnoredTarget, sizeof kIgnoredTarget);
-      }
+      ignore_targets(session, valid, batch);
     }
     const BatchResult found = session.evaluate();
     const double counted = classes ? found.count : static_cast<double>(valid);

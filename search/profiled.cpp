@@ -14,6 +14,8 @@
 #include "search/profile_cache.h"
 #include "search/solver/check.h"
 
+#include <fmt/format.h>
+
 namespace mpsearch {
 namespace {
 
@@ -159,6 +161,17 @@ std::string loss_name(LossKind kind) {
   return {};
 }
 
+/// As TrainingSettings::loss has it.
+std::string loss_text(const TrainingOptions& training) {
+  if (training.losses.empty()) return loss_name(training.loss);
+  std::string text;
+  for (const OutputLoss& loss : training.losses) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : ",", loss.output, loss_name(loss.kind));
+    if (loss.weight != 1) text += fmt::format(":{}", loss.weight);
+  }
+  return text;
+}
+
 }  // namespace
 
 TrainingSettings settings_of(const Model& model, const PlanRequest& request) {
@@ -170,7 +183,7 @@ TrainingSettings settings_of(const Model& model, const PlanRequest& request) {
         {value.name, std::string(name_of(value.type.form.dtype)), value.type.shape});
   }
   const OptimizerOptions& optimizer = request.training.optimizer;
-  settings.loss = loss_name(request.training.loss);
+  settings.loss = loss_text(request.training);
   settings.optimizer = {optimizer_name(optimizer.kind),
                         request.learning_rate,
                         optimizer.momentum,

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "models/onnx/finish.h"
 #include "models/onnx/fold.h"
 #include "models/onnx/op_map.h"
@@ -37,21 +38,23 @@ class Walk {
  public:
   Walk(const ModelFile& file, const InputSizes& sizes, const ImportOptions& options,
        bool load_weights)
-      : scope(file, options, load_weights), sizes_(sizes) {
+      : scope(file, options, load_weights), sizes_(sizes), wanted_(options.outputs) {
     scope.model.batch = sizes.batch;
     read_inferred();
   }
 
   void run(const std::vector<std::pair<std::string, Shape>>& inputs) {
     const GraphProto& graph = scope.file.proto.graph();
+    keep_outputs(graph);
     find_uses(graph);
     for (const auto& [name, shape] : inputs) add_input(name, shape);
     for (int i = 0; i < graph.node_size(); ++i) {
       if (live_[static_cast<std::size_t>(i)]) guarded(graph.node(i), i);
     }
     if (!unsupported.empty()) return;
-    for (const onnx::ValueInfoProto& output : graph.output()) {
-      scope.model.graph.outputs.push_back(scope.value(output.name(), false));
+    for (const std::string& name : outputs_) {
+      scope.model.graph.outputs.push_back(scope.value(name, false));
+      scope.model.output_names.push_back(name);
     }
     if (scope.written == nullptr) compare_with_inferred();
   }
@@ -69,8 +72,25 @@ class Walk {
     for (const onnx::ValueInfoProto& info : graph.output()) add(info);
   }
 
+  /// The outputs that were asked for.
+  void keep_outputs(const GraphProto& graph) {
+    std::vector<std::string> names;
+    for (const onnx::ValueInfoProto& output : graph.output()) names.push_back(output.name());
+    if (wanted_.empty()) outputs_ = names;
+    for (const std::string& name : wanted_) {
+      const bool first = name.empty() && !names.empty();
+      if (!first && std::ranges::find(names, name) == names.end()) {
+        throw Error(ErrorKind::Usage, {.what = "the model has no output '" + name + "'",
+                                       .at = scope.file.path.string(),
+                                       .why = did_you_mean(name, names),
+                                       .try_ = "mpsearch inspect shows the outputs"});
+      }
+      outputs_.push_back(first ? names[0] : name);
+    }
+  }
+
   void find_uses(const GraphProto& graph) {
-    for (const onnx::ValueInfoProto& output : graph.output()) used_.insert(output.name());
+    used_.insert(outputs_.begin(), outputs_.end());
     live_.assign(static_cast<std::size_t>(graph.node_size()), false);
     for (int i = graph.node_size() - 1; i >= 0; --i) {
       const auto& outputs = graph.node(i).output();
@@ -341,6 +361,8 @@ class Walk {
 
   const InputSizes& sizes_;
   std::unordered_map<std::string, const onnx::TypeProto_Tensor*> inferred_;
+  const std::vector<std::string>& wanted_;
+  std::vector<std::string> outputs_;
   std::unordered_set<std::string> used_;
   std::vector<bool> live_;
 };

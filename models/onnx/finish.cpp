@@ -11,24 +11,32 @@
 namespace mpsearch {
 namespace {
 
-/// Losses take logits: a last softmax over the classes, or sigmoid, is left to them.
-void take_final_activation(Model& model) {
-  Graph& graph = model.graph;
-  if (graph.outputs.size() != 1) return;
-  const ValueId output = graph.outputs[0];
+/// The activation that a loss would take over, or "".
+std::string final_activation(const Graph& graph, ValueId output) {
   const NodeId producer = graph.value(output).producer;
-  if (producer == kNone) return;
+  if (producer == kNone || std::ranges::count(graph.outputs, output) > 1) return {};
   const Node& node = graph.node(producer);
   const std::string op(node.op->name);
-  if (op != "Softmax" && op != "LogSoftmax" && op != "Sigmoid") return;
+  if (op != "Softmax" && op != "LogSoftmax" && op != "Sigmoid") return {};
   const auto last = static_cast<std::int64_t>(graph.value(output).type.shape.size()) - 1;
-  if (op != "Sigmoid" && node.attributes.integer("axis", -1) != last) return;
+  if (op != "Sigmoid" && node.attributes.integer("axis", -1) != last) return {};
   for (const Node& other : graph.nodes) {
-    if (std::find(other.inputs.begin(), other.inputs.end(), output) != other.inputs.end()) return;
+    if (std::ranges::count(other.inputs, output) > 0) return {};
   }
-  model.final_activation = op;
-  model.notes.push_back(fmt::format("the final {} '{}' is left to the loss", op, node.name));
-  graph.outputs[0] = node.inputs[0];
+  return op;
+}
+
+/// Losses take logits: a last softmax over the classes, or sigmoid, is left to them.
+void take_final_activations(Model& model) {
+  Graph& graph = model.graph;
+  for (ValueId& output : graph.outputs) {
+    const std::string op = final_activation(graph, output);
+    model.final_activations.push_back(op);
+    if (op.empty()) continue;
+    const Node& node = graph.node(graph.value(output).producer);
+    model.notes.push_back(fmt::format("the final {} '{}' is left to the loss", op, node.name));
+    output = node.inputs[0];
+  }
 }
 
 std::vector<int> readers(const Graph& graph) {
@@ -177,7 +185,7 @@ Conversion finish(Scope scope, std::vector<Unsupported> unsupported) {
       std::move(scope.model), std::move(scope.origin), {}, std::move(unsupported)};
   if (!conversion.unsupported.empty()) return conversion;
   Model& model = conversion.model;
-  take_final_activation(model);
+  take_final_activations(model);
   take_biases(conversion);
   prune(conversion);
   group_layers(model.graph);

@@ -17,6 +17,8 @@ struct ImportOptions {
   std::vector<std::pair<std::string, Shape>> inputs{};  // --input NAME=SHAPE
   std::vector<std::string> freeze{};                    // patterns of parameters not to train
   std::vector<std::string> train{};                     // patterns of constants to train
+  /// Outputs to keep, with what leads to them; "" stands for the first one. Empty: all.
+  std::vector<std::string> outputs{};
 };
 
 /// An operator of the file that cannot be trained.

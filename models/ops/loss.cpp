@@ -52,13 +52,17 @@ Types infer_targeted_grad(const Attributes&, TypeSpan inputs) {
   return {f32(inputs[0].shape)};
 }
 
-/// Differentiation starts here: the gradient of the scaled loss (numerics.md, section 3).
+/// Differentiation starts here: the gradient of the scaled loss (numerics.md, section 3). Of
+/// several losses each has an attribute `weight`, which the kernels do not see.
 void loss_gradient(GradientBuilder& builder, const Node& node) {
   require(builder.step_state() != kNone, ErrorKind::Internal,
           "a loss is differentiated without a step state");
-  builder.add(node.inputs[0], builder.node("dx", std::string(node.op->name) + "Grad",
-                                           {node.inputs[0], node.inputs[1], builder.step_state()},
-                                           node.attributes));
+  const double weight = node.attributes.number("weight", 1);
+  ValueId dx =
+      builder.node("dx", std::string(node.op->name) + "Grad",
+                   {node.inputs[0], node.inputs[1], builder.step_state()}, node.attributes);
+  if (weight != 1) dx = builder.node("weighted", "Scale", {dx}, {{"factor", weight}});
+  builder.add(node.inputs[0], dx);
 }
 
 void add_state(std::vector<OpSample>& samples) {

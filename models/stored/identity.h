@@ -67,7 +67,7 @@ struct PinSettings {
 struct TrainingSettings {
   std::int64_t batch = 0;
   std::vector<InputSettings> inputs;
-  std::string loss;  // "cross-entropy", "mse", "bce"
+  std::string loss;  // "cross-entropy", "mse", "bce", or "OUTPUT=KIND:WEIGHT,..." for several
   OptimizerSettings optimizer;
   double clip = 0;  // greatest gradient norm; 0: off
   std::int64_t accumulation = 1;

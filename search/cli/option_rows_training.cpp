@@ -6,13 +6,16 @@ std::vector<OptionSpec> training_rows() {
   using enum OptionType;
   return {
       {.name = "loss",
-       .type = Word,
-       .value = "NAME",
+       .type = Text,
+       .value = "KIND",
        .fallback = "auto",
-       .help = "auto: cross-entropy for integer targets, mse for floats, bce behind a Sigmoid",
+       .help =
+           "auto, cross-entropy, mse or bce of the first output (auto: cross-entropy for integer "
+           "targets, mse for floats, bce behind a Sigmoid); OUTPUT=KIND or OUTPUT=KIND:WEIGHT of "
+           "a named one, once for each output that is trained",
        .verbs = "plan train eval bench profile compare pareto",
        .group = "Training",
-       .words = {"auto", "cross-entropy", "mse", "bce"}},
+       .repeats = true},
       {.name = "optimizer",
        .type = Word,
        .value = "NAME",

@@ -1,11 +1,14 @@
 #include "search/cli/run_settings.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 #include <fmt/format.h>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 
 namespace mpsearch {
 namespace {
@@ -142,7 +145,66 @@ ScalerOptions scaler_from(const std::string& loss_scale) {
   return scaler;
 }
 
+std::optional<LossKind> loss_kind(const std::string& name) {
+  if (name == "cross-entropy") return LossKind::CrossEntropy;
+  if (name == "mse") return LossKind::MeanSquaredError;
+  if (name == "bce") return LossKind::BinaryCrossEntropy;
+  return std::nullopt;
+}
+
+/// "value=mse:0.5".
+OutputLoss output_loss(const std::string& text) {
+  const std::size_t at = text.rfind('=');
+  std::string kind = text.substr(at + 1);
+  OutputLoss loss{.output = text.substr(0, at)};
+  bool good = at > 0;
+  if (const std::size_t colon = kind.find(':'); colon != std::string::npos) {
+    const char* const end = kind.data() + kind.size();
+    const auto [next, code] = std::from_chars(kind.data() + colon + 1, end, loss.weight);
+    good = good && code == std::errc() && next == end && std::isfinite(loss.weight);
+    kind.resize(colon);
+  }
+  const std::optional<LossKind> known = loss_kind(kind);
+  if (!good || !known) {
+    refuse(fmt::format("--loss {}: no OUTPUT=KIND or OUTPUT=KIND:WEIGHT", text),
+           "kinds are cross-entropy, mse and bce, a weight is a number", "--loss value=mse:0.5");
+  }
+  loss.kind = *known;
+  return loss;
+}
+
+/// One kind, or the named losses joined by commas; empty for auto.
+std::string loss_setting(const std::vector<std::string>& values) {
+  const std::string& last = values.back();
+  if (last.find('=') == std::string::npos) {
+    if (last == "auto") return {};
+    if (loss_kind(last)) return last;
+    const std::vector<std::string> kinds{"auto", "cross-entropy", "mse", "bce"};
+    refuse(fmt::format("--loss {}: no such loss", last), did_you_mean(last, kinds),
+           "--loss auto, cross-entropy, mse, bce, or OUTPUT=KIND");
+  }
+  std::string text;
+  for (const std::string& value : values) {
+    if (value.find('=') == std::string::npos) {
+      refuse(fmt::format("--loss {} beside named losses", value), {}, "--loss OUTPUT=" + value);
+    }
+    text += (text.empty() ? "" : ",") + value;
+  }
+  std::vector<OutputLoss> losses = named_losses(text);
+  std::ranges::sort(losses, {}, &OutputLoss::output);
+  const auto twice = std::ranges::adjacent_find(losses, {}, &OutputLoss::output);
+  if (twice != losses.end()) refuse("two losses of output '" + twice->output + "'", {}, "one each");
+  return text;
+}
+
 }  // namespace
+
+std::vector<OutputLoss> named_losses(const std::string& text) {
+  std::vector<OutputLoss> losses;
+  if (text.find('=') == std::string::npos) return losses;
+  for (const std::string& part : split(text)) losses.push_back(output_loss(part));
+  return losses;
+}
 
 TrainingSettings settings_from(const Options& options, const Plan* plan, bool auto_batch) {
   if (!auto_batch && given(options, "batch") && !options.is_number("batch")) {
@@ -174,8 +236,7 @@ TrainingSettings settings_from(const Options& options, const Plan* plan, bool au
   take(options, "data", settings.data);
   if (options.find("data") == nullptr) settings.data = "synthetic";
   if (given(options, "seed")) settings.seed = static_cast<std::uint64_t>(options.integer("seed"));
-  if (given(options, "loss") && options.text("loss") != "auto")
-    settings.loss = options.text("loss");
+  if (given(options, "loss")) settings.loss = loss_setting(options.list("loss"));
   take_precisions(options, settings);
   if (given(options, "pin")) {
     settings.pins.clear();
@@ -192,14 +253,15 @@ ImportOptions import_options(const TrainingSettings& settings) {
   }
   options.freeze = settings.freeze;
   options.train = settings.train;
+  for (const OutputLoss& loss : named_losses(settings.loss)) options.outputs.push_back(loss.output);
+  if (options.outputs.empty()) options.outputs.emplace_back();
   return options;
 }
 
 TrainingOptions training_options(const TrainingSettings& settings) {
   TrainingOptions options;
-  options.loss = settings.loss == "mse"   ? LossKind::MeanSquaredError
-                 : settings.loss == "bce" ? LossKind::BinaryCrossEntropy
-                                          : LossKind::CrossEntropy;
+  options.losses = named_losses(settings.loss);
+  options.loss = loss_kind(settings.loss).value_or(LossKind::CrossEntropy);
   const OptimizerSettings& from = settings.optimizer;
   options.optimizer = {.kind = from.kind == "sgd"    ? OptimizerKind::Sgd
                                : from.kind == "adam" ? OptimizerKind::Adam

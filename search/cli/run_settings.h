@@ -17,6 +17,9 @@ TrainingSettings settings_from(const Options& options, const Plan* plan, bool au
 /// Batch, input shapes, --freeze and --train. The batch is 0 where nothing says it.
 ImportOptions import_options(const TrainingSettings& settings);
 
+/// The losses of named outputs in the text of a setting; none where it is only a kind.
+std::vector<OutputLoss> named_losses(const std::string& text);
+
 /// Loss, optimizer, clip, scaler. `settings.loss` must be known.
 TrainingOptions training_options(const TrainingSettings& settings);
 

@@ -33,9 +33,24 @@ Shape without_batch(const Shape& shape) {
   return shape.empty() ? Shape() : Shape(shape.begin() + 1, shape.end());
 }
 
-const Value& output_of(const Model& model) {
-  require(!model.graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
-  return model.graph.value(model.graph.outputs[0]);
+/// What a loss of this kind is compared with, for data that are made up.
+ArrayRequest target_of(const Model& model, const OutputLoss& loss, std::string name) {
+  const auto place = std::ranges::find(model.output_names, loss.output);
+  const auto index = static_cast<std::size_t>(place - model.output_names.begin());
+  const Shape& shape = model.graph.value(model.graph.outputs[index]).type.shape;
+  ArrayRequest target{.name = std::move(name),
+                      .dtype = DType::F32,
+                      .sample_shape = without_batch(shape),
+                      .integers_below = 0};
+  if (loss.kind == LossKind::CrossEntropy && shape.size() >= 2) {
+    target.dtype = DType::I64;
+    target.integers_below = shape.back();
+    target.sample_shape.pop_back();
+  } else if (loss.kind == LossKind::BinaryCrossEntropy) {
+    target.dtype = DType::I64;
+    target.integers_below = 2;
+  }
+  return target;
 }
 
 /// --mean or --std, else what the model was trained with, as its file says.
@@ -59,18 +74,10 @@ DataRequest data_request(const RunSetup& setup, const Options& options) {
                               .sample_shape = without_batch(value.type.shape),
                               .integers_below = integer ? table_rows(setup.model.graph, id) : 0});
   }
-  const Value& output = output_of(setup.model);
-  request.synthetic_target = {.name = "target",
-                              .dtype = DType::F32,
-                              .sample_shape = without_batch(output.type.shape),
-                              .integers_below = 0};
-  if (setup.settings.loss == "cross-entropy" && output.type.shape.size() >= 2) {
-    request.synthetic_target.dtype = DType::I64;
-    request.synthetic_target.integers_below = output.type.shape.back();
-    request.synthetic_target.sample_shape.pop_back();
-  } else if (setup.settings.loss == "bce") {
-    request.synthetic_target.dtype = DType::I64;
-    request.synthetic_target.integers_below = 2;
+  const TrainingOptions training = training_options(setup.settings);
+  for (const OutputLoss& loss : losses_of(setup.model, training)) {
+    request.targets.push_back(
+        target_of(setup.model, loss, training.losses.empty() ? "target" : loss.output));
   }
   request.mean = normalization(setup, options, "mean");
   request.std = normalization(setup, options, "std");
@@ -88,7 +95,9 @@ void decide_loss(RunSetup& setup, const DataArray* target) {
     return;
   }
   const Model& model = setup.model;
-  if (model.final_activation == "Sigmoid") {
+  require(!model.graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
+  const std::string& activation = model.final_activations[0];
+  if (activation == "Sigmoid") {
     setup.settings.loss = "bce";
     setup.loss_reason = "the model ends in a Sigmoid, which the loss takes over";
   } else if (target != nullptr) {
@@ -96,33 +105,37 @@ void decide_loss(RunSetup& setup, const DataArray* target) {
     setup.settings.loss = classes ? "cross-entropy" : "mse";
     setup.loss_reason = classes ? "integer targets" : "float targets";
   } else {
-    const std::size_t rank = output_of(model).type.shape.size();
-    const bool classes = model.final_activation.ends_with("Softmax") || rank == 2 || rank == 3;
+    const std::size_t rank = model.graph.value(model.graph.outputs[0]).type.shape.size();
+    const bool classes = activation.ends_with("Softmax") || rank == 2 || rank == 3;
     setup.settings.loss = classes ? "cross-entropy" : "mse";
     setup.loss_reason = fmt::format("no --data; the output has {} dimensions", rank);
   }
 }
 
+/// Labels in the range of the classes. A label of the wrong kind or value is found here, not in a
+/// step.
 void check_targets(const RunSetup& setup, const Dataset& data) {
-  if (setup.settings.loss != "cross-entropy") return;
-  const Value& output = output_of(setup.model);
-  if (output.type.shape.size() < 2) return;  // the training graph refuses it with its own words
-  if (!is_integer(data.target.dtype())) {
-    throw Error(ErrorKind::BadContent, {.what = "cross-entropy needs integer targets",
-                                        .at = data.target.origin(),
-                                        .why = "its values are floats",
-                                        .try_ = "--loss mse"});
+  const std::vector<OutputLoss> losses = losses_of(setup.model, training_options(setup.settings));
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    const ArrayRequest wanted = target_of(setup.model, losses[i], losses[i].output);
+    if (losses[i].kind != LossKind::CrossEntropy || wanted.integers_below == 0) continue;
+    if (!is_integer(data.targets[i].dtype())) {
+      throw Error(ErrorKind::BadContent, {.what = "cross-entropy needs integer targets",
+                                          .at = data.targets[i].origin(),
+                                          .why = "its values are floats",
+                                          .try_ = "--loss mse"});
+    }
+    data.targets[i].require_below(wanted.integers_below,
+                                  fmt::format("the model has {} classes (output '{}')",
+                                              wanted.integers_below, losses[i].output));
   }
-  const std::int64_t classes = output.type.shape.back();
-  data.target.require_below(
-      classes, fmt::format("the model has {} classes (output '{}')", classes, output.name));
 }
 
 void open_all_data(RunSetup& setup, const Options& options) {
   const std::string spec = setup.settings.data.empty() ? "synthetic" : setup.settings.data;
   if (spec == "synthetic") decide_loss(setup, nullptr);
   DataSplits splits = open_data(spec, data_request(setup, options));
-  if (spec != "synthetic") decide_loss(setup, &splits.train.target);
+  if (spec != "synthetic") decide_loss(setup, &splits.train.targets[0]);
   const bool has_evaluation = options.find("eval-data") != nullptr && options.given("eval-data");
   if (has_evaluation) {
     DataSplits other = open_data(options.text("eval-data"), data_request(setup, options));

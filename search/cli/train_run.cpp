@@ -31,7 +31,10 @@ RunHeader header_of(const RunSetup& setup, const Choice& choice, const RunFiles&
   header.settings = setup.settings;
   header.predicted_peak_bytes = predicted_peak;
   if (setup.plan) header.predicted_step_ms = setup.plan->step_ms;
-  header.metric = setup.settings.loss == "mse" ? "loss" : "accuracy";
+  const std::vector<OutputLoss> losses = losses_of(setup.model, setup.request.training);
+  const bool classes = std::ranges::any_of(
+      losses, [](const OutputLoss& loss) { return loss.kind != LossKind::MeanSquaredError; });
+  header.metric = classes ? "accuracy" : "loss";
   return header;
 }
 

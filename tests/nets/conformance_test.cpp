@@ -85,10 +85,10 @@ std::optional<Numbers> output_of(const fs::path& folder, const onnx::ModelProto&
   reference::run(model.graph, values);
   const ValueId output = model.graph.outputs.at(0);
   std::vector<Numbers> y{values[static_cast<std::size_t>(output)]};
-  if (model.final_activation.empty()) return y[0];
+  if (model.final_activations[0].empty()) return y[0];
   const TensorType& type = model.graph.value(output).type;
   const auto axis = static_cast<std::int64_t>(type.shape.size()) - 1;
-  return reference::evaluate({model.final_activation, {{"axis", axis}}, {type}, {type}}, y)[0];
+  return reference::evaluate({model.final_activations[0], {{"axis", axis}}, {type}, {type}}, y)[0];
 }
 
 bool same(const Numbers& got, const Numbers& wanted) {

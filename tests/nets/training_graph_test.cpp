@@ -28,7 +28,7 @@ class Steps {
     step_ = training_graph(import_model(net.path(), import), options);
     values_ = reference::initial_numbers(step_.graph);
     at(step_.data.at(0)) = data_.at("input").numbers;
-    at(step_.target) = data_.at("labels").numbers;
+    at(step_.targets[0]) = data_.at("labels").numbers;
     inputs_.learning_rate = rate;
   }
 

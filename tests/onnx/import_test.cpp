@@ -254,12 +254,12 @@ TEST_F(Import, leaves_the_last_softmax_to_the_loss_and_no_other) {
   const Model last = imported([](OnnxBuilder& b) {
     return b.node("soft", "Softmax", {b.node("relu", "Relu", {"x"})}, {{"axis", std::int64_t{-1}}});
   });
-  EXPECT_EQ(last.final_activation, "Softmax");
+  EXPECT_EQ(last.final_activations[0], "Softmax");
   EXPECT_EQ(ops(last), (std::map<std::string, int>{{"Relu", 1}}));
   const Model first = imported([](OnnxBuilder& b) {
     return b.node("soft", "Softmax", {b.node("relu", "Relu", {"x"})}, {{"axis", std::int64_t{0}}});
   });
-  EXPECT_EQ(first.final_activation, "");
+  EXPECT_EQ(first.final_activations[0], "");
   EXPECT_EQ(ops(first).at("Softmax"), 1);
 }
 

@@ -81,7 +81,7 @@ TEST_F(DatasetErrorTest, ALabelOutOfRangeNamesFileRecordValueAndClasses) {
   const std::string y = folder_.write("y.npy", npy_labels({0, 1, 12}));
   const std::string x = folder_.write("x.npy", npy_floats("(3, 1)", {1, 2, 3}));
   const Dataset data = open_data(x + "," + y, wants({1})).train;
-  EXPECT_EQ(error_of([&] { data.target.require_below(10, "the model has 10 classes"); },
+  EXPECT_EQ(error_of([&] { data.targets[0].require_below(10, "the model has 10 classes"); },
                      folder_.path().string()),
             "3: value 12 is out of range 0..9\n"
             "  at: FOLDER/y.npy, record 2\n"

@@ -61,6 +61,7 @@ inline std::string npy_labels(const std::vector<std::int64_t>& values) {
 inline DataRequest wants(Shape sample_shape, DType dtype = DType::F32) {
   DataRequest request;
   request.inputs.push_back({"x", dtype, std::move(sample_shape)});
+  request.targets.push_back({"target", DType::I64, {}});
   return request;
 }
 

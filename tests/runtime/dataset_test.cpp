@@ -32,7 +32,8 @@ TEST_F(DatasetTest, AFolderOfIdxFilesGivesTrainAndEvaluateSplits) {
   EXPECT_EQ(values_of<float>(data.train.inputs[0], {1, 0}),
             (std::vector<float>{2 / 255.F, 3 / 255.F, 4 / 255.F, 5 / 255.F, 0, 51 / 255.F, 1,
                                 1 / 255.F}));
-  EXPECT_EQ(values_of<std::int64_t>(data.train.target, {0, 1}), (std::vector<std::int64_t>{7, 1}));
+  EXPECT_EQ(values_of<std::int64_t>(data.train.targets[0], {0, 1}),
+            (std::vector<std::int64_t>{7, 1}));
   ASSERT_TRUE(data.evaluate);
   EXPECT_EQ(data.evaluate->content_hash(),
             open_data(folder_.path().string(), wants({1, 2, 2})).train.content_hash());
@@ -65,10 +66,10 @@ TEST_F(DatasetTest, FashionMnistAsInstalledByItsPackage) {
   EXPECT_EQ(data.train.samples(), 60000);
   ASSERT_TRUE(data.evaluate);
   EXPECT_EQ(data.evaluate->samples(), 10000);
-  data.train.target.require_below(10, "ten kinds of clothes");
+  data.train.targets[0].require_below(10, "ten kinds of clothes");
   std::vector<std::int64_t> counts(10, 0), all(60000);
   std::iota(all.begin(), all.end(), 0);
-  for (const std::int64_t label : values_of<std::int64_t>(data.train.target, all)) {
+  for (const std::int64_t label : values_of<std::int64_t>(data.train.targets[0], all)) {
     ++counts[static_cast<std::size_t>(label)];
   }
   EXPECT_EQ(counts, std::vector<std::int64_t>(10, 6000));  // the set is balanced
@@ -134,13 +135,14 @@ TEST_F(DatasetTest, EveryNumpyTypeReadsAsNumpyWroteIt) {
 TEST_F(DatasetTest, NpzMembersAreMatchedByName) {
   DataRequest request;
   request.inputs = {{"b", DType::I64, {6}}, {"a", DType::F32, {-1, 3}}};
+  request.targets = {{"target", DType::I64, {}}};
   for (const char* name : {"stored.npz", "packed.npz"}) {
     const Dataset data = open_data(kNumpy + name, request).train;
     EXPECT_EQ(values_of<std::int64_t>(data.inputs[0], {3}),
               (std::vector<std::int64_t>{18, 19, 20, 21, 22, 23}));
     EXPECT_EQ(values_of<float>(data.inputs[1], {0}),
               (std::vector<float>{-1.F, -0.875F, -0.75F, -0.625F, -0.5F, -0.375F}));
-    EXPECT_EQ(values_of<std::int64_t>(data.target, {0, 1, 2, 3}),
+    EXPECT_EQ(values_of<std::int64_t>(data.targets[0], {0, 1, 2, 3}),
               (std::vector<std::int64_t>{3, 1, 0, 2}));
   }
 }
@@ -153,7 +155,7 @@ TEST_F(DatasetTest, CifarRecordsAreSplitIntoLabelAndImage) {
   folder_.write("data_batch_2.bin", record(1, '\xFF'));
   folder_.write("test_batch.bin", record(4, '\0'));
   const DataSplits data = open_data(folder_.path().string(), wants({3, 32, 32}));
-  EXPECT_EQ(values_of<std::int64_t>(data.train.target, {0, 1, 2}),
+  EXPECT_EQ(values_of<std::int64_t>(data.train.targets[0], {0, 1, 2}),
             (std::vector<std::int64_t>{3, 9, 1}));
   EXPECT_EQ(values_of<float>(data.train.inputs[0], {2}), std::vector<float>(3072, 1.F));
   ASSERT_TRUE(data.evaluate);
@@ -163,7 +165,7 @@ TEST_F(DatasetTest, CifarRecordsAreSplitIntoLabelAndImage) {
 TEST_F(DatasetTest, SyntheticValuesAreNormalAndInRangeAndRepeat) {
   DataRequest request = wants({3, 50});
   request.inputs.push_back({"ids", DType::I64, {7}, 11});
-  request.synthetic_target = {"target", DType::I64, {}, 10};
+  request.targets = {{"target", DType::I64, {}, 10}};
   request.synthetic_samples = 400;
   const Dataset data = open_data("synthetic", request).train;
   std::vector<std::int64_t> all(400);
@@ -180,7 +182,7 @@ TEST_F(DatasetTest, SyntheticValuesAreNormalAndInRangeAndRepeat) {
   EXPECT_NEAR(squares / n, 1.0, 4.0 * std::sqrt(2.0 / n));
   EXPECT_NEAR(fourth / n, 3.0, 0.1 + 4.0 * std::sqrt(96.0 / n));
   std::vector<int> labels(10, 0), ids(11, 0);
-  for (const auto x : values_of<std::int64_t>(data.target, all))
+  for (const auto x : values_of<std::int64_t>(data.targets[0], all))
     ++labels.at(static_cast<std::size_t>(x));
   for (const auto x : values_of<std::int64_t>(data.inputs[1], all))
     ++ids.at(static_cast<std::size_t>(x));
