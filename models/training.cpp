@@ -46,7 +46,8 @@ TensorType record_type(std::size_t bytes) {
 /// Output `index` of the model behind its final activation, which import left out.
 ValueId activated_output(Graph& graph, const Model& model, std::size_t index) {
   const ValueId output = model.graph.outputs[index];
-  const std::string& activation = model.final_activations[index];
+  const bool known = index < model.final_activations.size();
+  const std::string activation = known ? model.final_activations[index] : "";
   if (activation.empty()) return output;
   Attributes attributes;
   if (activation != "Sigmoid") {
@@ -391,8 +392,10 @@ StepGraph evaluation_graph(const Model& model, const TrainingOptions& options) {
 }
 
 std::vector<OutputLoss> losses_of(const Model& model, const TrainingOptions& options) {
-  require(!model.output_names.empty(), ErrorKind::BadContent, "the model has no output");
-  if (options.losses.empty()) return {{model.output_names[0], options.loss, 1}};
+  require(!model.graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
+  if (options.losses.empty()) {
+    return {{model.output_names.empty() ? "" : model.output_names[0], options.loss, 1}};
+  }
   for (const OutputLoss& loss : options.losses) {
     if (std::ranges::find(model.output_names, loss.output) != model.output_names.end()) continue;
     throw Error(ErrorKind::Usage, {.what = "the model has no output '" + loss.output + "'",

@@ -33,6 +33,9 @@ void check_and_expand(ModelFile& file);
 /// written them (lift.cpp).
 void lift_weights(ModelFile& file);
 
+/// Replaces constant elements of split sequences by slices (sequences.cpp).
+void remove_sequences(onnx::GraphProto& graph);
+
 /// Replaces operators that we do not have by the bodies that ONNX defines for them, where we have
 /// all of a body (expand.cpp).
 void expand_operators(onnx::ModelProto& model);
