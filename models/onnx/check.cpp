@@ -261,7 +261,12 @@ void replace_symbols(google::protobuf::RepeatedPtrField<onnx::ValueInfoProto>& i
     for (Dim& dim : *info.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
       const auto found = symbols.find(dim.dim_param());
       if (dim.has_dim_value() && !fixed(dim)) dim.clear_value();
-      if (dim.has_dim_param() && found != symbols.end()) dim.set_dim_value(found->second);
+      if (!dim.has_dim_param() || found == symbols.end()) continue;
+      if (found->second > 0) {
+        dim.set_dim_value(found->second);
+      } else {
+        dim.clear_value();
+      }
     }
   }
 }
@@ -302,7 +307,10 @@ std::string infer_shapes(ModelFile& file, const InputSizes& sizes) {
     onnx::TensorShapeProto& shape = *input.mutable_type()->mutable_tensor_type()->mutable_shape();
     for (int i = 0; i < shape.dim_size(); ++i) {
       const std::int64_t size = found->second[static_cast<std::size_t>(i)];
-      if (shape.dim(i).has_dim_param()) symbols.emplace(shape.dim(i).dim_param(), size);
+      if (shape.dim(i).has_dim_param()) {
+        const auto [entry, added] = symbols.emplace(shape.dim(i).dim_param(), size);
+        if (!added && entry->second != size) entry->second = 0;  // one name for different sizes
+      }
       shape.mutable_dim(i)->set_dim_value(size);
     }
   }

@@ -146,6 +146,8 @@ void prune(Conversion& conversion) {
 void note_parameters(Model& model) {
   std::int64_t tensors = 0;
   std::int64_t elements = 0;
+  constexpr int kNamed = 8;
+  int constants = 0;
   std::string fixed;
   for (const Value& value : model.graph.values) {
     if (value.kind == ValueKind::Parameter) {
@@ -153,8 +155,9 @@ void note_parameters(Model& model) {
       elements += value.type.elements();
     }
     if (value.kind != ValueKind::Constant || value.type.form.dtype != DType::F32) continue;
-    fixed += (fixed.empty() ? "" : ", ") + value.name;
+    if (++constants <= kNamed) fixed += (fixed.empty() ? "" : ", ") + value.name;
   }
+  if (constants > kNamed) fixed += fmt::format(" and {} more", constants - kNamed);
   model.notes.push_back(fmt::format("{} tensors with {} values train", tensors, elements));
   if (!fixed.empty()) model.notes.push_back("constants, not trained: " + fixed);
 }

@@ -1,5 +1,5 @@
-// PyTorch's unoptimized exports write `chunk` and `split` as a sequence of which single elements are
-// taken: SplitToSequence and SequenceAt with constants. Each of these elements is a slice.
+// PyTorch's unoptimized exports write `chunk` and `split` as a sequence of which single elements
+// are taken: SplitToSequence and SequenceAt with constants. Each of these elements is a slice.
 #include <cstdint>
 #include <optional>
 #include <string>
