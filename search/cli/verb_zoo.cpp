@@ -79,7 +79,9 @@ Verb zoo_verb() {
           .arguments = {{.name = "NAME",
                          .help = "the network; without it, the list",
                          .least = 0,
-                         .words = {"mlp", "lenet", "vgg", "resnet18"}}},
+                         .words = {"mlp", "lenet", "vgg", "resnet18", "resnet50", "mobilenetv2",
+                                   "unet", "autoencoder", "siamese", "two-heads", "transformer",
+                                   "transformer-lm"}}},
           .examples = {"zoo lenet -o lenet.onnx", "zoo resnet18 --image 224 --classes 100", "zoo"},
           .run = run};
 }

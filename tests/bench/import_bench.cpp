@@ -1,5 +1,5 @@
-// Times the import of a 100 MB model and of models with 5,000 nodes: CPU seconds, median of five with
-// the least and the greatest.
+// Times the import of a 100 MB model and of models with 5,000 nodes: CPU seconds, median of five
+// with the least and the greatest.
 //
 // usage: bench_import [FOLDER for the models]
 #include <algorithm>
@@ -52,8 +52,8 @@ void write_long(const fs::path& path, bool shapes) {
     if (shapes) {
       const std::string shape = builder.node(name + ".shape", "Shape", {x});
       const std::string batch = builder.node(name + ".batch", "Gather", {shape, "zero"});
-      const std::string target = builder.node(name + ".target", "Concat", {batch, "width"},
-                                              {{"axis", std::int64_t{0}}});
+      const std::string target =
+          builder.node(name + ".target", "Concat", {batch, "width"}, {{"axis", std::int64_t{0}}});
       y = builder.node(name + ".reshape", "Reshape", {y, target});
       nodes += 4;
     }
