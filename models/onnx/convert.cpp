@@ -78,7 +78,8 @@ class Walk {
     for (const onnx::ValueInfoProto& output : graph.output()) names.push_back(output.name());
     if (wanted_.empty()) outputs_ = names;
     for (const std::string& name : wanted_) {
-      const bool first = name.empty() && !names.empty();
+      const bool first = name.empty();
+      if (first && names.empty()) continue;
       if (!first && std::ranges::find(names, name) == names.end()) {
         throw Error(ErrorKind::Usage, {.what = "the model has no output '" + name + "'",
                                        .at = scope.file.path.string(),

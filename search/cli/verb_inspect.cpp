@@ -101,8 +101,9 @@ std::string text_of(const ModelSummary& summary, const std::string& path, int wi
 
 int run(const Invocation& invocation, Console& console) {
   const std::string& path = invocation.arguments[0];
-  const ModelSummary summary =
-      summarize_model(path, import_options(settings_from(invocation.options, nullptr)));
+  ImportOptions import = import_options(settings_from(invocation.options, nullptr));
+  import.outputs.clear();  // a file is shown with all of them
+  const ModelSummary summary = summarize_model(path, import);
   if (console.json()) {
     print_json(console, json_of(summary));
   } else {

@@ -66,7 +66,8 @@ TEST(Zoo, AnUnknownNetworkOrOptionIsAUsageError) {
   EXPECT_EQ(outcome.status, 64);
   EXPECT_EQ(outcome.err,
             "error: no network 'lennet' in the zoo\n"
-            "  why: there are mlp, lenet, vgg, resnet18\n"
+            "  why: there are mlp, lenet, vgg, resnet18, resnet50, mobilenetv2, unet, autoencoder, "
+            "siamese, two-heads, transformer, transformer-lm\n"
             "  try: did you mean lenet?\n");
   EXPECT_EQ(run_command(folder, {"zoo", "mlp", "--image", "8"}).status, 64);
   EXPECT_EQ(run_command(folder, {"zoo", "mlp", "-o", "none/mlp.onnx"}).status, 73);
