@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 
 #include "kernels/error.h"
 #include "models/layers.h"
@@ -143,6 +145,24 @@ void prune(Conversion& conversion) {
   graph = std::move(kept);
 }
 
+/// A weight that is no number would spoil every other one in the first step.
+void require_finite_parameters(const Model& model) {
+  for (const Value& value : model.graph.values) {
+    if (value.kind != ValueKind::Parameter || value.data == nullptr) continue;
+    const std::byte* const bytes = value.data->data();
+    for (std::size_t at = 0; at + sizeof(float) <= value.data->size(); at += sizeof(float)) {
+      float element = 0;
+      std::memcpy(&element, bytes + at, sizeof element);
+      if (std::isfinite(element)) continue;
+      throw Error(ErrorKind::BadContent,
+                  {.what = "parameter '" + value.name + "' is not finite",
+                   .at = {},
+                   .why = fmt::format("element {} is {}", at / sizeof element, element),
+                   .try_ = "mpsearch ... --freeze '" + value.name + "', or export a sound model"});
+    }
+  }
+}
+
 void note_parameters(Model& model) {
   std::int64_t tensors = 0;
   std::int64_t elements = 0;
@@ -191,6 +211,7 @@ Conversion finish(Scope scope, std::vector<Unsupported> unsupported) {
   take_final_activations(model);
   take_biases(conversion);
   prune(conversion);
+  require_finite_parameters(model);
   group_layers(model.graph);
   model.graph.verify();
   for (const auto& [text, count] : scope.noted) {

@@ -12,7 +12,19 @@
 namespace mpsearch {
 namespace {
 
+constexpr std::int64_t kMostElements = std::int64_t{1} << 44;
 constexpr std::string_view kTorchKind = "pkg.torch.export.graph_signature.InputSpec.kind";
+
+/// Ones or zeros that stand for parameters which a norm does not have: where a file marks its
+/// parameters, such a vector without a mark is none.
+bool is_filler(const Initializer& initializer) {
+  constexpr std::int64_t kLongest = 1 << 16;
+  const bool small = initializer.shape.size() == 1 && elements_of(initializer.shape) > 1 &&
+                     elements_of(initializer.shape) <= kLongest;
+  if (!small || !onnx_is_float(initializer.type)) return false;
+  const std::vector<double> values = host_tensor(initializer).reals;
+  return std::ranges::all_of(values, [&](double value) { return value == values[0]; });
+}
 
 }  // namespace
 
@@ -47,6 +59,14 @@ TrainingRoles::TrainingRoles(const ModelFile& file, const ImportOptions& options
       if (entry.key() != kTorchKind) continue;
       if (entry.value() == "PARAMETER") marks_[info.name()] = Mark::Parameter;
       if (entry.value() == "BUFFER") marks_[info.name()] = Mark::Buffer;
+    }
+  }
+  const bool marked = std::ranges::any_of(
+      marks_, [](const auto& entry) { return entry.second == Mark::Parameter; });
+  if (!marked) return;
+  for (const Initializer& initializer : file.initializers) {
+    if (!marks_.contains(initializer.name) && is_filler(initializer)) {
+      marks_[initializer.name] = Mark::Buffer;
     }
   }
 }
@@ -285,6 +305,11 @@ ValueId Scope::emit(const std::string& name, std::string_view op, std::vector<Va
   origin.resize(model.graph.nodes.size(), kNone);
   origin[static_cast<std::size_t>(id)] = node_index;
   const ValueId output = model.graph.node(id).outputs[0];
+  const Shape& shape = model.graph.value(output).type.shape;
+  const std::int64_t elements = elements_of(shape);
+  require(elements > 0 && elements <= kMostElements, ErrorKind::BadContent,
+          "its output of shape " + to_string(shape) +
+              (elements == 0 ? " has no elements" : " is larger than any memory"));
   learned_.resize(model.graph.values.size());
   learned_[static_cast<std::size_t>(output)] = any;
   return output;

@@ -1,0 +1,86 @@
+// Graphs that are no sound network: one error, with the node's or the tensor's name.
+#include <limits>
+
+#include "models/onnx/builder.h"
+#include "models/onnx/import.h"
+#include "tests/onnx/files.h"
+
+namespace mpsearch {
+namespace {
+
+class BadGraph : public Files {
+ protected:
+  BadGraph() {
+    builder.input("x", {"N", std::int64_t{4}});
+    builder.initializer("w", {4, 4}, std::vector<float>(16, 0.5F));
+  }
+
+  /// Ends the model in `output` and gives what its import says, all four parts.
+  std::string text(const std::string& output) {
+    builder.output(output);
+    const std::filesystem::path path = write("model.onnx", builder.bytes());
+    const Error error = error_of([&] { import_model(path); });
+    EXPECT_EQ(error.kind(), ErrorKind::BadContent);
+    const ErrorText& text = error.text();
+    return text.what + "\n" + text.at + "\n" + text.why + "\n" + text.try_;
+  }
+
+  static void expect_all(const std::string& text, const std::vector<std::string>& parts) {
+    for (const std::string& part : parts) {
+      EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
+    }
+  }
+
+  OnnxBuilder builder{"bad"};
+};
+
+TEST_F(BadGraph, a_cycle_names_a_node_on_it) {
+  builder.node("a", "Add", {"x", "b"});
+  expect_all(text(builder.node("b", "MatMul", {"a", "w"})), {"'b'", "name: a"});
+}
+
+TEST_F(BadGraph, an_input_that_nothing_provides_is_named) {
+  expect_all(text(builder.node("fc", "MatMul", {"x", "nowhere"})), {"'nowhere'", "name: fc"});
+}
+
+TEST_F(BadGraph, a_name_that_two_nodes_write_is_named) {
+  builder.node("fc", "MatMul", {"x", "w"}, {}, {"same"});
+  expect_all(text(builder.node("relu", "Relu", {"same"}, {}, {"same"})), {"'same'"});
+}
+
+TEST_F(BadGraph, two_initializers_of_one_name_are_named) {
+  builder.initializer("w", {4, 4}, std::vector<float>(16, 0.25F));
+  expect_all(text(builder.node("fc", "MatMul", {"x", "w"})), {"'w'", "two initializers"});
+}
+
+TEST_F(BadGraph, a_shape_that_depends_on_the_data_is_named_with_its_input) {
+  builder.node("fc", "MatMul", {"x", "w"});
+  builder.input("wanted", {2}, DType::I64);
+  expect_all(text(builder.node("reshape", "Reshape", {"fc", "wanted"})),
+             {"Reshape", "'reshape'", "'wanted' depends on the data"});
+}
+
+TEST_F(BadGraph, an_output_without_elements_names_its_node) {
+  builder.initializer("none", {4, 0}, std::vector<float>{});
+  expect_all(text(builder.node("fc", "MatMul", {"x", "none"})), {"'fc'", "[32, 0]"});
+}
+
+TEST_F(BadGraph, sizes_that_overflow_name_their_node) {
+  builder.node("fc", "MatMul", {"x", "w"});
+  builder.initializer("shape", std::vector<std::int64_t>{1LL << 40, 1LL << 20, 32, 4});
+  expect_all(text(builder.node("expand", "Expand", {"fc", "shape"})), {"'expand'"});
+}
+
+TEST_F(BadGraph, a_parameter_that_is_not_finite_is_named) {
+  std::vector<float> values(16, 0.5F);
+  values[7] = std::numeric_limits<float>::quiet_NaN();
+  builder.initializer("bad", {4, 4}, values);
+  expect_all(text(builder.node("fc", "MatMul", {"x", "bad"})), {"'bad'", "element 7 is nan"});
+}
+
+TEST_F(BadGraph, an_operator_that_nobody_knows_is_named) {
+  expect_all(text(builder.node("magic", "Magic", {"x"})), {"Magic", "Name: magic"});
+}
+
+}  // namespace
+}  // namespace mpsearch
