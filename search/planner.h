@@ -63,9 +63,11 @@ struct Profiled {
 Profiled profile_model(Model model, const PlanRequest& request, const Backend& backend,
                        const Dataset& data, const ProfileProgress& progress = {});
 
-/// The same where the cache has every answer; else empty, and nothing was measured.
+/// The same where the cache has every answer; else empty. Measures nothing and reads no data: only
+/// their label and hash in `settings` count.
 std::optional<Profiled> profile_from_cache(Model model, const PlanRequest& request,
-                                           const Backend& backend, const Dataset& data);
+                                           const Backend& backend,
+                                           const TrainingSettings& settings);
 
 /// Why there is no plan: the least budget that has one, and what fills the limiting event.
 struct Infeasible {

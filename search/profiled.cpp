@@ -212,10 +212,10 @@ TrainingSettings settings_of(const Model& model, const PlanRequest& request) {
 namespace {
 
 Profiled begin(Model model, const PlanRequest& request, const Backend& backend,
-               const Dataset& data) {
+               const std::string& data) {
   Profiled profiled;
   profiled.model = std::move(model);
-  profiled.synthetic = data.label == "synthetic";
+  profiled.synthetic = data == "synthetic";
   profiled.exclusions =
       restrict_layers(profiled.model, request.training, request.restrictions, backend);
   return profiled;
@@ -231,9 +231,8 @@ SensitivitySettings sensitivity_settings(const Profiled& profiled, const PlanReq
 }
 
 SensitivityKey key_of_scores(const Profiled& profiled, const PlanRequest& request,
-                             const Dataset& data, const SensitivitySettings& settings) {
-  return {profiled.model, settings_of(profiled.model, request), data.content_hash(),
-          settings.warmup_steps};
+                             const std::string& data_hash, const SensitivitySettings& settings) {
+  return {profiled.model, settings_of(profiled.model, request), data_hash, settings.warmup_steps};
 }
 
 /// From measurements to the problem and what FP32 needs.
@@ -255,7 +254,7 @@ void complete(Profiled& profiled, const PlanRequest& request, const Backend& bac
 
 Profiled profile_model(Model model, const PlanRequest& request, const Backend& backend,
                        const Dataset& data, const ProfileProgress& progress) {
-  Profiled profiled = begin(std::move(model), request, backend, data);
+  Profiled profiled = begin(std::move(model), request, backend, data.label);
   const ProfileCache cache(request.cache_dir);
   const std::vector<std::vector<Precision>> plans = uniform_plans(profiled.model.graph);
   profiled.speed = profile_speed(profiled.model, request.training, plans, backend,
@@ -263,7 +262,7 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
   cache.store_speed(backend.identity(), profiled.speed);
 
   const SensitivitySettings settings = sensitivity_settings(profiled, request);
-  const SensitivityKey key = key_of_scores(profiled, request, data, settings);
+  const SensitivityKey key = key_of_scores(profiled, request, data.content_hash(), settings);
   if (std::optional<SensitivityProfile> known = cache.sensitivity(key)) {
     profiled.sensitivity = std::move(*known);
   } else {
@@ -277,16 +276,17 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
 }
 
 std::optional<Profiled> profile_from_cache(Model model, const PlanRequest& request,
-                                           const Backend& backend, const Dataset& data) {
-  Profiled profiled = begin(std::move(model), request, backend, data);
+                                           const Backend& backend,
+                                           const TrainingSettings& settings) {
+  Profiled profiled = begin(std::move(model), request, backend, settings.data);
   const ProfileCache cache(request.cache_dir);
   profiled.speed = cache.speed(backend.identity());
   if (!is_profiled(profiled.model, request.training, uniform_plans(profiled.model.graph), backend,
                    profiled.speed)) {
     return std::nullopt;
   }
-  std::optional<SensitivityProfile> known = cache.sensitivity(
-      key_of_scores(profiled, request, data, sensitivity_settings(profiled, request)));
+  std::optional<SensitivityProfile> known = cache.sensitivity(key_of_scores(
+      profiled, request, settings.data_hash, sensitivity_settings(profiled, request)));
   if (!known) return std::nullopt;
   profiled.sensitivity = std::move(*known);
   complete(profiled, request, backend);
@@ -377,8 +377,8 @@ PairedCheck paired_check(const Profiled& profiled, const PlanRequest& request, c
                          const Backend& backend, const Dataset& data,
                          const ProfileProgress& progress) {
   const ProfileCache cache(request.cache_dir);
-  const SensitivityKey key =
-      key_of_scores(profiled, request, data, sensitivity_settings(profiled, request));
+  const SensitivityKey key = key_of_scores(profiled, request, data.content_hash(),
+                                           sensitivity_settings(profiled, request));
   if (const auto known = cache.paired(key, plan, request.paired_steps)) return *known;
   const PairedCheck check = measured_check(profiled, request, precision_of(plan, profiled.model),
                                            backend, data, progress);

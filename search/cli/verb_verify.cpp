@@ -161,7 +161,7 @@ std::string text_of(const Verdict& verdict, const Plan& plan, int width) {
 /// The plan's claims against the problem, from the profile cache; nothing is measured for it.
 PlanProof proof_of(const RunSetup& setup) {
   const std::optional<Profiled> profiled =
-      profile_from_cache(setup.model, setup.request, *setup.backend, setup.data());
+      profile_from_cache(setup.model, setup.request, *setup.backend, setup.plan->settings);
   if (profiled) return check_plan(*profiled, setup.request, *setup.plan);
   PlanProof proof;
   proof.unchecked = "the profile that the plan was made with is not in the cache";

@@ -222,6 +222,24 @@ TEST_F(RunVerbs, VerifyChecksTheCertificateWithoutTheSolver) {
             "a multiplier is of no limit of the problem");
 }
 
+TEST_F(RunVerbs, VerifyNeedsNoDataToCheckTheCertificateOfAPlanMadeWithData) {
+  // An IDX pair by hand: 16 black images, all of class 1.
+  const std::string head("\0\0\x08\x03\0\0\0\x10\0\0\0\x1c\0\0\0\x1c", 16);
+  std::filesystem::create_directory(path("data"));
+  std::ofstream(path("data/train-images-idx3-ubyte"), std::ios::binary)
+      << head << std::string(16 * 28 * 28, '\0');
+  std::ofstream(path("data/train-labels-idx1-ubyte"), std::ios::binary)
+      << std::string("\0\0\x08\x01\0\0\0\x10", 8) << std::string(16, '\1');
+  const Outcome plan = run({"net.onnx", "--batch", "8", "--budget", "90%", "--data", "data", "-o",
+                            "data.json", "--report", "data.html"},
+                           true);
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  std::filesystem::remove_all(path("data"));
+  const Outcome outcome = run({"verify", "net.onnx", "--plan", "data.json", "--json"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(json::parse(outcome.out)["certificate"]["checked"]) << outcome.out;
+}
+
 TEST_F(RunVerbs, BenchPredictsThePeakThatItMeasures) {
   for (const char* precision : {"fp32", "bf16", "fp16", "fp8", "amp"}) {
     const Outcome outcome = run(
