@@ -119,12 +119,12 @@ std::string hard_problem() {
   std::mt19937 random(7);
   json problem = {{"version", 1},
                   {"objective", "ms"},
-                  {"limits", {{"bytes", 100000}}},
+                  {"limits", {{"bytes", 50000}}},
                   {"events", 30},
                   {"base", std::vector<int>(30, 0)},
                   {"tensors", json::array()},
                   {"layers", json::array()}};
-  for (int l = 0; l < 200; ++l) {
+  for (int l = 0; l < 100; ++l) {
     json options = json::array();
     for (int o = 0; o < 6; ++o) {
       json bytes = json::array();
@@ -145,15 +145,15 @@ TEST(Solve, AnInterruptPrintsTheIncumbentWithItsGap) {
   const TemporaryFolder folder;
   folder.write("hard.json", hard_problem());
   const Outcome outcome = run_command(folder, {"solve", "hard.json", "--json"},
-                                      {"timeout", "--preserve-status", "-s", "INT", "2"});
+                                      {"timeout", "--preserve-status", "-s", "INT", "6"});
   EXPECT_EQ(outcome.status, 130) << outcome.err;
   EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
   const json answer = json::parse(outcome.out);
   EXPECT_EQ(answer["status"], "feasible");
-  EXPECT_EQ(answer["choice"].size(), 200U);
+  EXPECT_EQ(answer["choice"].size(), 100U);
   EXPECT_GT(answer["gap"], 0);
   EXPECT_LT(answer["bound"], answer["objective"]);
-  EXPECT_LE(answer["peak_bytes"], 100000);
+  EXPECT_LE(answer["peak_bytes"], 50000);
 }
 
 TEST(Solve, BadFilesHaveTheirExitCodes) {
