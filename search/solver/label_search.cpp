@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 namespace mpsearch::solver {
 namespace {
@@ -67,7 +68,12 @@ class LabelSearch {
       result.least_pruned = least_pruned_;
       if (next_.size() == 0) return result;
       if (exact && next_.size() > 10 * most) return {};
-      keep_undominated(most);
+      if (has_choice(k)) {
+        keep_undominated(most);
+      } else {  // no more labels than before
+        std::swap(now_, next_);
+        dropped_ = false;
+      }
       traces_.push_back(now_.trace);
       if (!dropped_) continue;
       if (exact) return {};
@@ -78,6 +84,11 @@ class LabelSearch {
   }
 
  private:
+  bool has_choice(std::size_t k) const {
+    const char* const allowed = in_.view.allowed.data() + in_.offsets.option[k];
+    return std::count(allowed, allowed + in_.graph.steps[k].own.size(), 1) > 1;
+  }
+
   void begin() {
     const Item& start = in_.graph.start;
     now_.clear(1 + in_.classes.boundaries[0].classes + static_cast<int>(others_.size()));
