@@ -59,7 +59,10 @@ void GradientBuilder::mark_wanted() {
     bool any = false;
     for (const ValueId input : node.inputs) any = any || wanted(input);
     if (!any) continue;
-    for (const ValueId output : node.outputs) wanted_[static_cast<std::size_t>(output)] = true;
+    for (const ValueId output : node.outputs) {
+      // Integers and truth values carry no gradient: what is made of them stands apart.
+      wanted_[static_cast<std::size_t>(output)] = is_float(graph_.value(output).type.form.dtype);
+    }
   }
 }
 

@@ -21,6 +21,8 @@ void group_layers(Graph& graph) {
   for (Node& node : graph.nodes) {
     node.layer = node.op->compute || node.op->loss ? kNone : layer_before(graph, node);
     if (node.layer != kNone || node.op->view) continue;
+    // What computes integers from integers is the same under every precision.
+    if (!is_float(graph.value(node.outputs[0]).type.form.dtype)) continue;
     Layer layer{node.name, std::string(node.op->name), {kPrecisions.begin(), kPrecisions.end()}};
     if (node.op->loss) layer.allowed = {Precision::FP32};
     graph.layers.push_back(std::move(layer));

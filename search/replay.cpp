@@ -60,7 +60,8 @@ std::vector<LayerCut> cut_layers(const Graph& graph) {
       const LayerId from = producer == kNone ? kNone : graph.node(producer).layer;
       if (from == node.layer) continue;
       inputs[static_cast<std::size_t>(node.layer)].insert(root);
-      if (from != kNone) outputs[static_cast<std::size_t>(from)].insert(root);
+      const bool scored = from != kNone && is_float(graph.value(root).type.form.dtype);
+      if (scored) outputs[static_cast<std::size_t>(from)].insert(root);
     }
   }
   std::vector<LayerCut> cuts;

@@ -17,9 +17,9 @@ namespace {
 using onnx::GraphProto;
 using onnx::NodeProto;
 
-constexpr std::array<std::string_view, 9> kMovers{"Identity",  "Cast",    "CastLike",
-                                                  "Transpose", "Reshape", "Squeeze",
-                                                  "Unsqueeze", "Flatten", "Expand"};
+constexpr std::array<std::string_view, 10> kMovers{"Identity", "Cast",    "CastLike",  "Transpose",
+                                                   "Reshape",  "Squeeze", "Unsqueeze", "Flatten",
+                                                   "Expand",   "Slice"};
 
 constexpr int kMostMoves = 64;  // what looks through movers recurses
 
@@ -120,8 +120,7 @@ class Walk {
     }
     const bool as_float =
         onnx_is_float(type) || (onnx_is_integer(type) && only_cast_to_float(name));
-    const std::optional<DType> dtype = as_float ? DType::F32 : dtype_of_onnx(type);
-    if (!dtype.has_value()) {
+    if (!as_float && !onnx_is_integer(type)) {
       throw Error(ErrorKind::BadContent,
                   {.what = "input '" + name + "' has type " + onnx_type_name(type),
                    .at = scope.file.path.string(),
@@ -130,7 +129,8 @@ class Walk {
     }
     Value value;
     value.name = scope.unique_name(name);
-    value.type = {shape, {*dtype, Layout::RowMajor}};
+    // The host converts whatever integers the data hold.
+    value.type = {shape, {as_float ? DType::F32 : DType::I64, Layout::RowMajor}};
     value.kind = ValueKind::Input;
     const ValueId id = scope.model.graph.add_value(std::move(value));
     scope.model.graph.inputs.push_back(id);
@@ -204,10 +204,15 @@ class Walk {
       return scope.define_constant(node.output(0), constant_of(node));
     if (node.op_type() == "If") return resolve_if(node, index);
     if (fold_shape(node) || move_weight(node) || fold_constants(node)) return;
-    const OpRow* row = find_row(node.op_type(), scope.opset);
+    const OpRow* row = row_of(node);
     if (row != nullptr) {
-      NodeCall call(scope, node, index);
-      return row->convert(call);
+      try {
+        NodeCall call(scope, node, index);
+        return row->convert(call);
+      } catch (const Refusal&) {
+        if (!fold_constants(node, true)) throw;
+        return;
+      }
     }
     const bool shapes = can_fold(node.op_type()) && computes_integers(node);
     if (!shapes) return report(node, index, "not implemented");
@@ -216,6 +221,15 @@ class Walk {
       if (symbol != nullptr && symbol->unknown) throw Refusal{};
     }
     report(node, index, "its integers depend on the data");
+  }
+
+  const OpRow* row_of(const NodeProto& node) const {
+    const Symbol* first = node.input_size() > 0 ? scope.find(node.input(0)) : nullptr;
+    if (first != nullptr && onnx_is_integer(first->type)) {
+      const OpRow* row = find_integer_row(node.op_type(), scope.opset);
+      if (row != nullptr) return row;
+    }
+    return find_row(node.op_type(), scope.opset);
   }
 
   bool computes_integers(const NodeProto& node) const {
@@ -273,14 +287,17 @@ class Walk {
       to.shape = flattened(from.shape, integer_of(node, "axis", 1));
     } else if (node.op_type() == "Expand") {
       to.shape = call.literal_target(from.shape, call.constant(1).integers, true);
+    } else if (node.op_type() == "Slice") {
+      to.shape = slice_of(call).shape;
+      if (elements_of(to.shape) == 0) return false;
     }
     scope.define(node.output(0), std::move(to));
     return true;
   }
 
   /// What depends on no input is computed now, unless it is made of a weight by something that can
-  /// be trained through.
-  bool fold_constants(const NodeProto& node) {
+  /// be trained through (or even then: `weights_too`).
+  bool fold_constants(const NodeProto& node, bool weights_too = false) {
     if (!can_fold(node.op_type())) return false;
     if (node.op_type() == "CastLike" && at_import(node.input(0))) return fold_cast_like(node);
     bool weights = false;
@@ -288,8 +305,9 @@ class Walk {
       if (!at_import(input)) return false;
       weights = weights || (scope.is_weight(input) && is_trained_matrix(input));
     }
-    if (weights && !is_empty(node.output(0)) && find_row(node.op_type(), scope.opset) != nullptr)
-      return false;
+    const bool through = !weights_too && !is_empty(node.output(0)) &&
+                         find_row(node.op_type(), scope.opset) != nullptr;
+    if (weights && through) return false;
     std::vector<const HostTensor*> inputs;
     for (const std::string& input : node.input()) {
       inputs.push_back(input.empty() ? nullptr : &scope.constant(input));

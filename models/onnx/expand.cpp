@@ -26,7 +26,7 @@ Names unknown_operators(const onnx::ModelProto& model) {
   const int opset = opset_of(model);
   for (const onnx::NodeProto& node : model.graph().node()) {
     const std::string& op = node.op_type();
-    const bool known = find_row(op, opset) != nullptr ||
+    const bool known = find_row(op, opset) != nullptr || find_integer_row(op, opset) != nullptr ||
                        std::find(kOfShapes.begin(), kOfShapes.end(), op) != kOfShapes.end();
     if (!known && (node.domain().empty() || node.domain() == "ai.onnx")) names.insert(op);
   }

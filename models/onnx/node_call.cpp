@@ -37,6 +37,18 @@ ValueId NodeCall::weight(std::size_t input) {
   return scope.value(node.input(static_cast<int>(input)), true);
 }
 
+ValueId NodeCall::integer(std::size_t input) {
+  const ValueId value = data(input);
+  if (scope.model.graph.value(value).type.form.dtype == DType::I64) return value;
+  return emit("CastTo", {value}, {{"to", std::string("I64")}}, "i64");
+}
+
+ValueId NodeCall::truth(std::size_t input) {
+  const ValueId value = data(input);
+  if (scope.model.graph.value(value).type.form.dtype == DType::BOOL) return value;
+  return emit("CastTo", {value}, {{"to", std::string("BOOL")}}, "bool");
+}
+
 ValueId NodeCall::statistic(std::size_t input, bool variance) {
   symbol(input);
   return scope.state(node.input(static_cast<int>(input)), statistic_name(name_, variance));
@@ -55,13 +67,13 @@ ValueId NodeCall::operand(std::size_t input) {
   const std::size_t other = 1 - input;
   const Symbol& beside = symbol(other);
   const bool prepares = !beside.at_import() && !scope.learned(beside.value);
-  return prepares || scope.holds_infinities(name) ? data(input) : weight(input);
+  return prepares || scope.is_mask(name) ? data(input) : weight(input);
 }
 
 ValueId NodeCall::part(std::size_t input) {
   const std::string& name = node.input(static_cast<int>(input));
   if (!symbol(input).at_import() || !scope.is_weight(name)) return data(input);
-  return scope.holds_infinities(name) ? data(input) : weight(input);
+  return scope.is_mask(name) ? data(input) : weight(input);
 }
 
 const HostTensor& NodeCall::constant(std::size_t input) {

@@ -47,13 +47,23 @@ int first_opset(std::string_view op) {
   return opset;
 }
 
+const OpRow* latest(const std::vector<OpRow>& rows, std::string_view op, int opset) {
+  const OpRow* best = nullptr;
+  for (const OpRow& row : rows) {
+    if (row.op != op || row.since > opset) continue;
+    if (best == nullptr || row.since > best->since) best = &row;
+  }
+  return best;
+}
+
 }  // namespace
 
 const std::vector<OpRow>& op_rows() {
   static const std::vector<OpRow> kRows = [] {
     std::vector<OpRow> rows = convolution_rows();
-    for (const auto& family : {general_rows(), shape_rows(), movement_rows(), norm_rows(),
-                               resample_rows(), composite_rows(), einsum_rows()}) {
+    for (const auto& family :
+         {general_rows(), shape_rows(), norm_rows(), resample_rows(), composite_rows(),
+          einsum_rows(), movement_rows(), gather_rows(), logic_rows()}) {
       rows.insert(rows.end(), family.begin(), family.end());
     }
     for (const OpDef& op : all_ops()) {
@@ -66,13 +76,11 @@ const std::vector<OpRow>& op_rows() {
   return kRows;
 }
 
-const OpRow* find_row(std::string_view op, int opset) {
-  const OpRow* best = nullptr;
-  for (const OpRow& row : op_rows()) {
-    if (row.op != op || row.since > opset) continue;
-    if (best == nullptr || row.since > best->since) best = &row;
-  }
-  return best;
+const OpRow* find_row(std::string_view op, int opset) { return latest(op_rows(), op, opset); }
+
+const OpRow* find_integer_row(std::string_view op, int opset) {
+  static const std::vector<OpRow> kRows = integer_rows();
+  return latest(kRows, op, opset);
 }
 
 std::vector<KnownOperator> known_operators() {

@@ -7,6 +7,7 @@
 
 #include "models/onnx/attributes.h"
 #include "models/onnx/scope.h"
+#include "models/onnx/shape_rules.h"
 
 namespace mpsearch {
 
@@ -31,8 +32,11 @@ class NodeCall {
 
   ValueId data(std::size_t input);    // initializers stay constants
   ValueId weight(std::size_t input);  // initializers train
+  /// The input as I64, or as BOOL.
+  ValueId integer(std::size_t input);
+  ValueId truth(std::size_t input);
   ValueId statistic(std::size_t input, bool variance);
-  /// What an operator only moves: an initializer trains unless it holds infinities (a mask).
+  /// What an operator only moves: an initializer trains unless it looks like a mask.
   ValueId part(std::size_t input);
   /// An operand of an element-wise operator: trains where it is more than a constant of the
   /// formula.
@@ -82,6 +86,13 @@ struct OpRow {
 /// counts.
 const OpRow* find_row(std::string_view op, int opset);
 
+/// The same for operators whose first input holds integers or truth values.
+const OpRow* find_integer_row(std::string_view op, int opset);
+std::vector<OpRow> integer_rows();  // op_map_logic.cpp
+
+/// What a Slice node takes of its first input (op_map_movement.cpp).
+SlicedShape slice_of(NodeCall& call);
+
 /// The table.
 const std::vector<OpRow>& op_rows();
 
@@ -89,6 +100,8 @@ std::vector<OpRow> convolution_rows();  // op_map_convolution.cpp
 std::vector<OpRow> general_rows();      // op_map_general.cpp
 std::vector<OpRow> shape_rows();        // op_map_shape.cpp
 std::vector<OpRow> movement_rows();     // op_map_movement.cpp
+std::vector<OpRow> gather_rows();       // op_map_gather.cpp
+std::vector<OpRow> logic_rows();        // op_map_logic.cpp
 std::vector<OpRow> norm_rows();         // op_map_norm.cpp
 std::vector<OpRow> resample_rows();     // op_map_resample.cpp
 std::vector<OpRow> composite_rows();    // op_map_composite.cpp

@@ -29,13 +29,7 @@ ValueId slice_node(NodeCall& call, ValueId x, const SlicedShape& to, std::string
                    suffix);
 }
 
-void slice(NodeCall& call) {
-  const Shape starts = call.integers("starts", 10, 1);
-  const Shape ends = call.integers("ends", 10, 2);
-  const Shape axes = call.integers("axes", 10, 3);
-  const Shape steps = call.opset >= 10 && call.has(4) ? call.constant(4).integers : Shape{};
-  call.result(slice_node(call, call.part(0), sliced(call.shape(0), starts, ends, axes, steps)));
-}
+void slice(NodeCall& call) { call.result(slice_node(call, call.part(0), slice_of(call))); }
 
 /// Sizes of the parts: given, or equal with a smaller last one.
 Shape part_sizes(NodeCall& call, Int size) {
@@ -148,6 +142,14 @@ void tile(NodeCall& call) {
 }
 
 }  // namespace
+
+SlicedShape slice_of(NodeCall& call) {
+  const Shape starts = call.integers("starts", 10, 1);
+  const Shape ends = call.integers("ends", 10, 2);
+  const Shape axes = call.integers("axes", 10, 3);
+  const Shape steps = call.opset >= 10 && call.has(4) ? call.constant(4).integers : Shape{};
+  return sliced(call.shape(0), starts, ends, axes, steps);
+}
 
 std::vector<OpRow> movement_rows() {
   return {{"Concat", 1, concat},

@@ -44,27 +44,13 @@ void expand(NodeCall& call) {
   call.result(call.emit("BroadcastTo", {call.data(0)}, {{"shape", shape}}));
 }
 
-/// Everything computes in F32, so casts between floats are none.
-void cast_between(NodeCall& call, int to) {
-  if (!onnx_is_float(call.symbol(0).type))
-    call.refuse("integer data becomes " + onnx_type_name(to));
-  if (!onnx_is_float(to)) call.refuse("computed values become " + onnx_type_name(to));
-  call.alias(0);
-}
-
-void cast(NodeCall& call) {
-  cast_between(call, static_cast<int>(integer_of(call.node, "to", onnx::TensorProto::FLOAT)));
-}
-
-void cast_like(NodeCall& call) { cast_between(call, call.symbol(1).type); }
-
 }  // namespace
 
 std::vector<OpRow> shape_rows() {
   return {
       {"Reshape", 1, reshape},     {"Flatten", 1, flatten},     {"Squeeze", 1, squeeze},
       {"Unsqueeze", 1, unsqueeze}, {"Transpose", 1, transpose}, {"Identity", 1, identity},
-      {"Expand", 8, expand},       {"Cast", 6, cast},           {"CastLike", 15, cast_like},
+      {"Expand", 8, expand},
   };
 }
 

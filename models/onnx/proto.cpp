@@ -65,31 +65,6 @@ std::string onnx_type_name(int type) {
              : "element type " + std::to_string(type);
 }
 
-std::optional<DType> dtype_of_onnx(int type) {
-  switch (type) {
-    case TensorProto::FLOAT:
-      return DType::F32;
-    case TensorProto::FLOAT16:
-      return DType::F16;
-    case TensorProto::BFLOAT16:
-      return DType::BF16;
-    case TensorProto::DOUBLE:
-      return DType::F64;
-    case TensorProto::INT64:
-      return DType::I64;
-    case TensorProto::INT32:
-      return DType::I32;
-    case TensorProto::UINT8:
-      return DType::U8;
-    case TensorProto::INT8:
-      return DType::I8;
-    case TensorProto::BOOL:
-      return DType::BOOL;
-    default:
-      return std::nullopt;
-  }
-}
-
 int onnx_type_of(DType dtype) {
   switch (dtype) {
     case DType::F32:

@@ -4,7 +4,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "kernels/tensor.h"
@@ -20,8 +19,6 @@ bool onnx_is_integer(int type);  // (U)INT8 ... (U)INT64 and BOOL
 /// "FLOAT16", as ONNX spells it; the number where ONNX has no such type.
 std::string onnx_type_name(int type);
 
-/// Our dtype of an element type that we store as it is; empty where there is none.
-std::optional<DType> dtype_of_onnx(int type);
 int onnx_type_of(DType dtype);
 
 /// Dimensions of a tensor.

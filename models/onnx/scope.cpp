@@ -8,6 +8,8 @@
 #include "models/onnx/attributes.h"
 #include "models/onnx/check.h"
 #include "models/onnx/fold.h"
+#include "models/onnx/op_map.h"
+#include "models/onnx/shape_rules.h"
 
 namespace mpsearch {
 namespace {
@@ -152,12 +154,18 @@ bool Scope::is_weight(const std::string& name) const {
          roles.trains(name, false);
 }
 
-bool Scope::holds_infinities(const std::string& name) {
+bool Scope::is_mask(const std::string& name) {
   std::string root = name;
   while (symbol(root).mover != nullptr) root = symbol(root).mover->input(0);
   const std::vector<double>& elements = constant(root).reals;
-  return std::any_of(elements.begin(), elements.end(),
-                     [](double value) { return !std::isfinite(value); });
+  constexpr double kHuge = 1e8;
+  const bool huge = std::any_of(elements.begin(), elements.end(),
+                                [](double value) { return !(std::fabs(value) < kHuge); });
+  const bool bits = std::all_of(elements.begin(), elements.end(),
+                                [](double value) { return value == 0 || value == 1; });
+  const bool even = std::all_of(elements.begin(), elements.end(),
+                                [&](double value) { return value == elements[0]; });
+  return huge || (bits && !even);
 }
 
 const HostTensor& Scope::constant(const std::string& name) {
@@ -246,6 +254,13 @@ ValueId Scope::moved(const std::string& name) {
     to = emit(label, "Transpose", {from}, {{"perm", perm}}, kNone);
   } else if (node.op_type() == "Expand") {
     to = emit(label, "BroadcastTo", {from}, {{"shape", known.shape}}, kNone);
+  } else if (node.op_type() == "Slice") {
+    NodeCall call(*this, node, 0);
+    const SlicedShape slice = slice_of(call);
+    if (!slice.whole() || slice.shape != model.graph.value(from).type.shape) {
+      to = emit(label, "Slice", {from},
+                {{"starts", slice.starts}, {"steps", slice.steps}, {"shape", slice.shape}}, kNone);
+    }
   } else if (known.shape != model.graph.value(from).type.shape) {
     to = emit(label, "Reshape", {from}, {{"shape", known.shape}}, kNone);
   }
@@ -262,7 +277,10 @@ ValueId Scope::further_output(ValueId first, int index) {
 
 ValueId Scope::filled(double number, const Shape& shape, const std::string& name) {
   const std::vector<double> elements(static_cast<std::size_t>(elements_of(shape)), number);
-  const HostTensor tensor{onnx::TensorProto::FLOAT, shape, {}, elements};
+  return constant_tensor({onnx::TensorProto::FLOAT, shape, {}, elements}, name);
+}
+
+ValueId Scope::constant_tensor(const HostTensor& tensor, const std::string& name) {
   Value value;
   value.name = unique_name(name);
   value.type = stored_type(tensor.type, tensor.shape);

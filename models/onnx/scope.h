@@ -88,8 +88,9 @@ class Scope {
   /// A float initializer that training may change: more than one element, or marked by the file.
   bool is_weight(const std::string& name) const;
 
-  /// Whether the weight behind `name` has elements that are not finite, as masks have.
-  bool holds_infinities(const std::string& name);
+  /// Whether the weight behind `name` looks like a mask: with elements that are infinite or huge,
+  /// or made of zeros and ones.
+  bool is_mask(const std::string& name);
 
   /// The value of a name that depends on no input.
   const HostTensor& constant(const std::string& name);
@@ -101,6 +102,7 @@ class Scope {
   ValueId number(double number, const std::string& name) { return filled(number, {}, name); }
   /// A constant tensor of one number.
   ValueId filled(double number, const Shape& shape, const std::string& name);
+  ValueId constant_tensor(const HostTensor& tensor, const std::string& name);
   /// Output `index` of the node that gives `first`.
   ValueId further_output(ValueId first, int index);
   /// Running statistics as State: those of an initializer, or under a name of their own, since a

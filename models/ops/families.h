@@ -19,6 +19,8 @@ std::vector<OpDef> reduce_ops();
 std::vector<OpDef> resample_ops();
 std::vector<OpDef> shape_ops();
 std::vector<OpDef> movement_ops();
+std::vector<OpDef> gather_ops();
+std::vector<OpDef> logic_ops();
 std::vector<OpDef> dropout_ops();
 std::vector<OpDef> loss_ops();
 std::vector<OpDef> cast_ops();

@@ -11,8 +11,8 @@ std::vector<OpDef> joined() {
   std::vector<OpDef> all;
   for (const auto family :
        {conv_ops, matmul_ops, elementwise_ops, broadcast_ops, norm_ops, row_norm_ops, pool_ops,
-        softmax_ops, reduce_ops, resample_ops, shape_ops, movement_ops, dropout_ops, loss_ops,
-        cast_ops, optimizer_ops}) {
+        softmax_ops, reduce_ops, resample_ops, shape_ops, movement_ops, gather_ops, logic_ops,
+        dropout_ops, loss_ops, cast_ops, optimizer_ops}) {
     for (OpDef& op : family()) all.push_back(std::move(op));
   }
   return all;

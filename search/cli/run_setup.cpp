@@ -19,12 +19,10 @@ namespace {
 /// Rows of the table that an integer input indexes; 0 where it indexes none.
 std::int64_t table_rows(const Graph& graph, ValueId input) {
   for (const Node& node : graph.nodes) {
-    if (node.op->name != "Gather" || node.inputs.size() < 2) continue;
+    if (node.op->name != "Gather" && node.op->name != "Embedding") continue;
     if (graph.root(node.inputs[1]) != input) continue;
     const Shape& table = graph.value(node.inputs[0]).type.shape;
-    const std::int64_t axis = node.attributes.integer("axis", 0);
-    const auto rank = static_cast<std::int64_t>(table.size());
-    return table[static_cast<std::size_t>(axis < 0 ? axis + rank : axis)];
+    return table[static_cast<std::size_t>(node.attributes.integer("axis", 0))];
   }
   return 0;
 }

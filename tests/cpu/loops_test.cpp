@@ -53,6 +53,8 @@ const std::set<std::string> kOps = [] {
     if (F::kSaves != Saves::Nothing) ops.insert(std::string(F::kName) + "Grad");
   });
   ops.insert({"Concat", "Slice", "SliceGrad", "Pad", "PadGrad"});
+  ops.insert({"Embedding", "Gather", "GatherND", "GatherElements", "GatherGrad", "GatherNDGrad",
+              "GatherElementsGrad", "ScatterND", "ScatterElements", "Where", "Keep"});
   return ops;
 }();
 
@@ -70,6 +72,17 @@ double magnitude_of(const std::vector<Numbers>& inputs, const KernelCall& call) 
 
 /// Terms a result: what the op sums over, else one.
 std::int64_t terms_of(const KernelCall& call) {
+  constexpr std::int64_t kMostHits = 64;  // of one row by the tests' random indices
+  if (call.op.starts_with("Gather") && call.op.ends_with("Grad")) return kMostHits;
+  if (call.op.starts_with("Scatter")) return kMostHits;
+  if (call.op == "PadGrad") {
+    const Shape pads = call.attributes.integers("pads");
+    std::int64_t copies = 1;
+    for (std::size_t dim = 0; dim < pads.size() / 2; ++dim) {
+      copies *= 1 + pads[dim] + pads[dim + pads.size() / 2];
+    }
+    return copies;
+  }
   if (call.op == "ResizeGrad") {
     return 16 * (1 + call.inputs[0].elements() / call.outputs[0].elements());
   }
@@ -274,6 +287,68 @@ TEST(Loops, MovesOfManyBlocksReachEveryElement) {
   }
 }
 
+/// What gives integers or truth values: exact.
+TEST(Loops, IntegersAndTruthValuesAreExactInEveryTierAndLayout) {
+  const std::set<std::string> ops{"Equal",
+                                  "Less",
+                                  "LessOrEqual",
+                                  "Greater",
+                                  "GreaterOrEqual",
+                                  "And",
+                                  "Or",
+                                  "Xor",
+                                  "IsNaN",
+                                  "IsInf",
+                                  "CastTo",
+                                  "OneHot",
+                                  "ArgMax",
+                                  "ArgMin",
+                                  "IntegerAdd",
+                                  "IntegerSub",
+                                  "IntegerMul",
+                                  "IntegerDiv",
+                                  "IntegerMod",
+                                  "BitwiseAnd",
+                                  "IntegerRemainder",
+                                  "IntegerMin",
+                                  "IntegerMax",
+                                  "BitwiseOr",
+                                  "BitwiseXor"};
+  std::set<std::string> seen;
+  for (const OpCase& of : reference::all_cases()) {
+    if (!ops.contains(of.call.op)) continue;
+    seen.insert(of.call.op);
+    for (const Precision tier : {Precision::FP32, Precision::BF16, Precision::FP16}) {
+      check_layouts(of, tier);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+  EXPECT_EQ(seen.size(), ops.size());
+}
+
+/// An index outside reads and writes nothing, and the result says so.
+TEST(Loops, IndicesOutsideGiveNaN) {
+  const TensorType x{{4, 3}, {}}, index{{2}, {DType::I64}};
+  const TensorType rows{{2, 3}, {}};
+  const auto run = [](const KernelCall& call, const std::vector<Numbers>& numbers) {
+    std::vector<test::Tensor> inputs;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      inputs.push_back(tensor_of(call.inputs[i], numbers[i]));
+    }
+    const test::Tensor y = outputs_of(call, inputs, 2).at(0);
+    return reference::loaded(y.bytes.data(), y.type);
+  };
+  const Numbers table(12, 1), bad{1, 4};
+  const Numbers y = run({"Gather", {{"axis", std::int64_t{0}}}, {x, index}, {rows}}, {table, bad});
+  EXPECT_EQ(y[0], 1);
+  EXPECT_TRUE(std::isnan(y[3]) && std::isnan(y[5]));
+  const Numbers dx =
+      run({"GatherGrad", {{"axis", std::int64_t{0}}, {"input_shape", x.shape}}, {rows, index}, {x}},
+          {Numbers(6, 1), bad});
+  EXPECT_TRUE(std::isnan(dx[0]));
+  EXPECT_EQ(dx[3], 1);
+}
+
 /// Integers and truth values move as they are.
 TEST(Loops, MovesOfIntegersKeepEveryBit) {
   const auto check_moved = [](const std::string& op, const Attributes& attributes, Shape from) {
@@ -293,6 +368,21 @@ TEST(Loops, MovesOfIntegersKeepEveryBit) {
   check_moved("BroadcastTo", {{"shape", Shape{4, 5, 7}}}, {5, 1});
   check_moved("Concat", {{"axis", std::int64_t{1}}}, {5, 7});
   check_moved("Transpose", {{"perm", Shape{1, 0}}}, {5, 7});
+}
+
+TEST(Loops, GathersOfManyBlocksAgreeWithFp64) {
+  const auto i64 = std::vector<DType>{DType::F32, DType::I64};
+  const Attributes rows{{"axis", std::int64_t{0}}};
+  check_large("Embedding", rows, {{300, 70}, {40, 20}}, i64);
+  check_large("GatherGrad", {{"axis", std::int64_t{0}}, {"input_shape", Shape{300, 70}}},
+              {{40, 20, 70}, {40, 20}}, i64);
+  check_large("GatherGrad", {{"axis", std::int64_t{1}}, {"input_shape", Shape{30, 9, 80}}},
+              {{30, 50, 80}, {50}}, i64);
+  check_large("GatherElements", rows, {{500, 60}, {400, 60}}, i64);
+  check_large("GatherElementsGrad", {{"axis", std::int64_t{0}}, {"input_shape", Shape{50, 600}}},
+              {{70, 600}, {70, 600}}, i64);
+  check_large("ScatterND", {{"reduction", std::string("add")}}, {{300, 70}, {900, 1}, {900, 70}},
+              i64);
 }
 
 TEST(Loops, DropoutDrawsAnewForEveryAttempt) {

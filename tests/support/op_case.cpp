@@ -62,6 +62,55 @@ Numbers labels(std::size_t count, std::int64_t classes, std::int64_t ignored, Ra
   return values;
 }
 
+/// The tensor that the indices of a gather or scatter name elements of; empty for other operators.
+Shape indexed_shape(const OpCase& made) {
+  const std::string& op = made.call.op;
+  if (op != "Embedding" && !op.starts_with("Gather") && !op.starts_with("Scatter")) return {};
+  const Shape given = made.call.attributes.integers("input_shape");
+  return given.empty() ? made.call.inputs[0].shape : given;
+}
+
+/// Any integers of the sample's range.
+Numbers integers(std::size_t count, const OpSample& sample, Random& random) {
+  const auto low = static_cast<std::int64_t>(sample.low);
+  const auto most = static_cast<std::uint64_t>(sample.high - sample.low) + 1;
+  Numbers values(count);
+  for (double& value : values)
+    value = static_cast<double>(low + static_cast<std::int64_t>(random() % most));
+  return values;
+}
+
+/// Valid indices, some from the end. Those of a scatter that overwrites name nothing twice.
+void make_indices(OpCase& made, Random& random) {
+  const Shape x = indexed_shape(made);
+  if (x.empty()) return;
+  const std::string& op = made.call.op;
+  const Shape& shape = made.call.inputs[1].shape;
+  const bool tuples = op.find("ND") != std::string::npos;
+  const bool distinct = made.call.attributes.text("reduction", "") == "none";
+  const auto axis = static_cast<std::size_t>(made.call.attributes.integer("axis", 0));
+  const auto batch = static_cast<std::size_t>(made.call.attributes.integer("batch_dims", 0));
+  std::int64_t row = 0;
+  std::size_t at = 0;
+  for_each_index(shape, [&](const Shape& index) {
+    std::int64_t size = x[axis];
+    std::int64_t place = shape.empty() ? 0 : index[std::min(axis, index.size() - 1)] + 1;
+    if (tuples) {  // mixed-radix digits of one row after the other
+      const auto digit = static_cast<std::size_t>(index.back());
+      row += digit == 0 ? 1 : 0;
+      size = x[batch + digit];
+      place = row;
+      for (std::size_t d = batch + static_cast<std::size_t>(shape.back());
+           d-- > batch + digit + 1;) {
+        place /= x[d];
+      }
+    }
+    if (!distinct) place = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(size));
+    place %= size;
+    made.inputs[1][at++] = static_cast<double>(random() % 3 == 0 ? place - size : place);
+  });
+}
+
 Numbers by_dtype(const OpCase& made, std::size_t input, const OpSample& sample, Random& random) {
   const TensorType& type = made.call.inputs[input];
   const auto count = static_cast<std::size_t>(type.elements());
@@ -77,7 +126,15 @@ Numbers by_dtype(const OpCase& made, std::size_t input, const OpSample& sample, 
     }
     case DType::I32:
       return Numbers(count, 0);
+    case DType::BOOL: {
+      Numbers truths(count);
+      for (double& truth : truths) truth = static_cast<double>(random() % 2);
+      return truths;
+    }
     case DType::I64:
+      if (!made.op->loss && !made.call.op.ends_with("CrossEntropyGrad")) {
+        return integers(count, sample, random);
+      }
       return labels(count, made.call.inputs[0].shape.back(),
                     made.call.attributes.integer("ignore_index", -100), random);
     default:
@@ -161,6 +218,7 @@ OpCase op_case(const OpDef& op, const OpSample& sample, std::uint64_t seed) {
     made.inputs.push_back(by_dtype(made, i, sample, random));
   }
   adjust(made, sample, random);
+  make_indices(made, random);
   for (std::size_t i = 0; i < made.inputs.size(); ++i) {
     if (made.call.inputs[i].form.dtype == DType::F32) round_to_f32(made.inputs[i]);
   }

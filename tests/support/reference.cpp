@@ -13,7 +13,8 @@ std::vector<Numbers> evaluate(const KernelCall& call, std::vector<Numbers>& inpu
          {conv_definitions, matmul_definitions, elementwise_definitions, broadcast_definitions,
           norm_definitions, row_norm_definitions, pool_definitions, softmax_definitions,
           reduce_definitions, resample_definitions, shape_definitions, movement_definitions,
-          loss_definitions, cast_definitions, optimizer_definitions}) {
+          gather_definitions, logic_definitions, loss_definitions, cast_definitions,
+          optimizer_definitions}) {
       for (const Definition& definition : family()) all.emplace(definition.op, definition);
     }
     return all;

@@ -53,6 +53,8 @@ std::vector<Definition> reduce_definitions();
 std::vector<Definition> resample_definitions();
 std::vector<Definition> shape_definitions();
 std::vector<Definition> movement_definitions();
+std::vector<Definition> gather_definitions();
+std::vector<Definition> logic_definitions();
 std::vector<Definition> loss_definitions();
 std::vector<Definition> cast_definitions();
 std::vector<Definition> optimizer_definitions();

@@ -46,6 +46,25 @@ void gather(const std::byte* from, const Piece& piece, float* to, float factor) 
   if (repeats) repeat(to, piece.columns, piece.rows * piece.columns);
 }
 
+/// Truth values are read and written as 0 and 1.
+void gather_truth(const std::byte* from, const Piece& piece, float* to, float) {
+  for (std::int64_t row = 0; row < piece.rows; ++row) {
+    for (std::int64_t i = 0; i < piece.columns; ++i) {
+      const std::byte value = from[row * piece.row_stride + i * piece.column_stride];
+      to[row * piece.columns + i] = value != std::byte{0} ? 1.0F : 0.0F;
+    }
+  }
+}
+
+void load_truth(const std::byte* from, std::byte* to, std::int64_t count, float factor) {
+  gather_truth(from, {1, count, 0, 1}, reinterpret_cast<float*>(to), factor);
+}
+
+void store_truth(const std::byte* from, std::byte* to, std::int64_t count, float) {
+  const auto* values = reinterpret_cast<const float*>(from);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = values[i] != 0.0F ? std::byte{1} : std::byte{0};
+}
+
 struct Input {
   TensorView view;
   std::int64_t element_bytes;
@@ -126,6 +145,7 @@ struct Map {
 
 Input input_of(const TensorView& view) {
   const DType dtype = view.type.form.dtype;
+  if (dtype == DType::BOOL) return {view, 1, load_truth, gather_truth};
   return {view, bits_of(dtype) / 8, dtype == DType::F32 ? nullptr : convert_of(dtype, DType::F32),
           with_storage(dtype, []<class T>(T) -> Gather { return gather<T>; })};
 }
@@ -179,7 +199,9 @@ BoundKernel map_kernel(Compute compute, const MapViews& views) {
           .out = views.out,
           .bits = views.bits,
           .mask = views.mask,
-          .store = to == DType::F32 ? nullptr : convert_of(DType::F32, to),
+          .store = to == DType::BOOL  ? store_truth
+                   : to == DType::F32 ? nullptr
+                                      : convert_of(DType::F32, to),
           .outer = {},
           .rows = {},
           .columns = dims.back(),
