@@ -126,7 +126,7 @@ std::vector<OpSample> rows_samples(bool table) {
                                 {"one", axis(0), {f32({7, 3}), i64({})}}};
   if (table) return samples;
   samples.push_back({"tokens", axis(1), {f32({2, 6, 4}), i64({3})}});
-  samples.push_back({"last", axis(2), {f32({2, 3, 7}), i64({2, 2})}});
+  samples.push_back({"last", axis(2), {f32({2, 3, 7}), i64({4})}});
   samples.push_back({"inner", axis(1), {f32({2, 5, 3}), i64({4})}});
   samples.push_back({"vector", axis(0), {f32({9}), i64({20})}});
   return samples;
@@ -135,7 +135,7 @@ std::vector<OpSample> rows_samples(bool table) {
 std::vector<OpSample> tuples_samples() {
   const auto batch = [](Int dims) { return Attributes{{"batch_dims", dims}}; };
   return {{"elements", batch(0), {f32({4, 5}), i64({6, 2})}},
-          {"rows", batch(0), {f32({4, 5, 3}), i64({2, 3, 1})}},
+          {"rows", batch(0), {f32({4, 5, 3}), i64({6, 1})}},
           {"batched", batch(1), {f32({3, 5, 4}), i64({3, 2, 1})}},
           {"batched_twice", batch(2), {f32({2, 3, 5}), i64({2, 3, 1})}}};
 }
