@@ -21,6 +21,7 @@
 #include "models/precision.h"
 #include "runtime/backend.h"
 #include "runtime/session.h"
+#include "tests/support/print.h"
 #include "tests/support/small_nets.h"
 
 namespace {

@@ -108,6 +108,8 @@ struct Set {
   int least;  // tests that must be run, so that none falls out unnoticed
 };
 
+void PrintTo(const Set& set, std::ostream* out) { *out << set.folder; }
+
 class Conformance : public testing::TestWithParam<Set> {};
 
 TEST_P(Conformance, WhatIsImportedMeansTheSame) {

@@ -5,6 +5,7 @@
 #include "models/op.h"
 #include "runtime/null/null_backend.h"
 #include "runtime/prepared.h"
+#include "tests/support/print.h"
 #include "tests/support/small_nets.h"
 
 namespace mpsearch {

@@ -11,6 +11,11 @@
 #include "tests/support/solver_reference.h"
 
 namespace mpsearch {
+
+inline void PrintTo(Engine engine, std::ostream* out) {
+  *out << (engine == Engine::Cbc ? "Cbc" : "Exact");
+}
+
 namespace {
 
 struct Best {
