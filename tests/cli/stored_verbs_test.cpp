@@ -144,8 +144,9 @@ std::string hard_problem() {
 TEST(Solve, AnInterruptPrintsTheIncumbentWithItsGap) {
   const TemporaryFolder folder;
   folder.write("hard.json", hard_problem());
-  const Outcome outcome = run_command(folder, {"solve", "hard.json", "--json"},
-                                      {"timeout", "--preserve-status", "-s", "INT", "6"});
+  const Outcome outcome =
+      run_command(folder, {"solve", "hard.json", "--json"},
+                  {"timeout", "--foreground", "--preserve-status", "-s", "INT", "6"});
   EXPECT_EQ(outcome.status, 130) << outcome.err;
   EXPECT_EQ(test::departure_from_schema(outcome.out, "solve"), "");
   const json answer = json::parse(outcome.out);
