@@ -1,4 +1,4 @@
-// The part of tests/bench/conformance that belongs to the test-suite: Debian's libonnx-testdata,
+// The part of the conformance command that belongs to the test-suite: Debian's libonnx-testdata,
 // without the large networks.
 #include <gtest/gtest.h>
 

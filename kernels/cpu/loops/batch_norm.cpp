@@ -289,18 +289,6 @@ std::vector<KernelChoice> backward_candidates(const KernelCall& call) {
       {.algorithm = "loop", .workspace_bytes = float_bytes((5 + 2 * cut.parts()) * cut.channels)}};
 }
 
-template <class F>
-BoundKernel with_carrier(DType dtype, const F& f) {
-  switch (dtype) {
-    case DType::BF16:
-      return f(BF16{});
-    case DType::F16:
-      return f(F16{});
-    default:
-      return f(float{});
-  }
-}
-
 BoundKernel bind_forward(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
   const Cut cut = cut_of(call.inputs[0]);
   const double epsilon = call.attributes.number("epsilon", 1e-5);

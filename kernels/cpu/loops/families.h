@@ -14,6 +14,8 @@ KernelTable dropout_kernels();     // Dropout, DropoutGrad
 KernelTable reduce_kernels();      // ReduceSum, ReduceMean, ReduceL2, SumTo, BiasGrad
 KernelTable fold_kernels();        // ReduceMax, ReduceMin, ReduceProd, ReduceLogSumExp, gradients
 KernelTable movement_kernels();    // Concat, Slice, Pad, gradients
+KernelTable gather_kernels();      // Gather, Scatter and their kin, gradients
+KernelTable logic_kernels();       // comparisons, logic, integer arithmetic, Where, CastTo
 KernelTable transpose_kernels();   // Transpose
 KernelTable batch_norm_kernels();  // BatchNormalization, BatchNormInference and their gradients
 KernelTable row_norm_kernels();    // LayerNormalization, RMSNormalization and their gradients

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "kernels/cpu/loops/convert.h"
-#include "kernels/cpu/loops/indexing.h"
+#include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/map.h"
 #include "kernels/cpu/loops/parallel.h"
 #include "kernels/cpu/loops/pick.h"

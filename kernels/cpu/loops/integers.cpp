@@ -78,17 +78,7 @@ void write_integers(DType dtype, const std::int64_t* from, std::byte* to, std::i
 
 BoundKernel integer_map(IntegerCompute compute, const KernelViews& views) {
   const TensorType& out = views.outputs[0].type;
-  std::vector<Shape> strides;
-  for (const TensorView& input : views.inputs) {
-    strides.push_back(broadcast_strides(input.type, out.shape));
-  }
-  std::vector<Dim> dims;
-  for (const std::size_t dim : memory_order(out)) {
-    Dim next{out.shape[dim], {}};
-    for (std::size_t k = 0; k < strides.size(); ++k) next.stride[k] = strides[k][dim];
-    dims.push_back(next);
-  }
-  dims = merged(dims);
+  std::vector<Dim> dims = broadcast_dims(views.inputs, out);
   IntegerMap map{compute, views.inputs, views.outputs[0], {}, dims.back()};
   dims.pop_back();
   map.outer = std::move(dims);

@@ -3,7 +3,6 @@
 
 #include "kernels/cpu/loops/convert.h"
 #include "kernels/cpu/loops/families.h"
-#include "kernels/cpu/loops/indexing.h"
 
 namespace mpsearch::cpu {
 inline namespace MPSEARCH_LEVEL {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "kernels/cpu/loops/convert.h"
-#include "kernels/cpu/loops/indexing.h"
+#include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/integers.h"
 #include "kernels/cpu/loops/map.h"
 #include "kernels/cpu/loops/parallel.h"

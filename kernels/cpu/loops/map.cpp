@@ -150,21 +150,6 @@ Input input_of(const TensorView& view) {
           with_storage(dtype, []<class T>(T) -> Gather { return gather<T>; })};
 }
 
-std::vector<Dim> dims_of(const MapViews& views) {
-  const TensorType& out = views.out.type;
-  std::vector<Shape> strides;
-  for (const TensorView& input : views.inputs) {
-    strides.push_back(broadcast_strides(input.type, out.shape));
-  }
-  std::vector<Dim> dims;
-  for (const std::size_t dim : memory_order(out)) {
-    Dim next{out.shape[dim], {}};
-    for (std::size_t k = 0; k < strides.size(); ++k) next.stride[k] = strides[k][dim];
-    dims.push_back(next);
-  }
-  return merged(dims);
-}
-
 /// Whether nothing of a chunk is copied, so that it may be as large as a block.
 bool in_place(const MapViews& views, const std::vector<Dim>& dims) {
   bool all = views.out.type.form.dtype == DType::F32 && dims.size() == 1;
@@ -191,7 +176,7 @@ bool maps(const KernelCall& call, std::size_t floats, bool flat) {
 }
 
 BoundKernel map_kernel(Compute compute, const MapViews& views) {
-  std::vector<Dim> dims = dims_of(views);
+  std::vector<Dim> dims = broadcast_dims(views.inputs, views.out.type);
   const std::int64_t chunk = in_place(views, dims) ? kBlock : kChunk;
   const DType to = views.out.type.form.dtype;
   Map map{.compute = compute,

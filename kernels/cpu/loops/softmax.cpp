@@ -162,14 +162,8 @@ BoundKernel bind_as(const KernelCall& call, const KernelViews& views) {
 }
 
 BoundKernel bind(const KernelCall& call, const KernelChoice&, const KernelViews& views) {
-  switch (call.inputs[0].form.dtype) {
-    case DType::BF16:
-      return bind_as<BF16>(call, views);
-    case DType::F16:
-      return bind_as<F16>(call, views);
-    default:
-      return bind_as<float>(call, views);
-  }
+  return with_carrier(call.inputs[0].form.dtype,
+                      [&]<class T>(T) { return bind_as<T>(call, views); });
 }
 
 constexpr KernelEntry kEntries[] = {

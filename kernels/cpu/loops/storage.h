@@ -30,5 +30,18 @@ auto with_storage(DType dtype, const F& f) -> decltype(f(float{})) {
   }
 }
 
+/// Returns f(T{}) for the storage type T of a carrier: BF16, F16, else float.
+template <class F>
+auto with_carrier(DType dtype, const F& f) -> decltype(f(float{})) {
+  switch (dtype) {
+    case DType::BF16:
+      return f(BF16{});
+    case DType::F16:
+      return f(F16{});
+    default:
+      return f(float{});
+  }
+}
+
 }  // namespace MPSEARCH_LEVEL
 }  // namespace mpsearch::cpu

@@ -51,6 +51,20 @@ std::vector<Dim> merged(const std::vector<Dim>& dims) {
   return result;
 }
 
+std::vector<Dim> broadcast_dims(std::span<const TensorView> inputs, const TensorType& out) {
+  std::vector<Shape> strides;
+  for (const TensorView& input : inputs) {
+    strides.push_back(broadcast_strides(input.type, out.shape));
+  }
+  std::vector<Dim> dims;
+  for (const std::size_t dim : memory_order(out)) {
+    Dim next{out.shape[dim], {}};
+    for (std::size_t k = 0; k < strides.size(); ++k) next.stride[k] = strides[k][dim];
+    dims.push_back(next);
+  }
+  return merged(dims);
+}
+
 std::int64_t size_of(std::span<const Dim> dims) {
   std::int64_t size = 1;
   for (const Dim& dim : dims) size *= dim.size;

@@ -33,6 +33,9 @@ bool broadcasts(const Shape& from, const Shape& to);
 /// empty: one dimension of size 1 stands for a scalar.
 std::vector<Dim> merged(const std::vector<Dim>& dims);
 
+/// The merged dimensions of `out` with the strides of the inputs, which broadcast to it.
+std::vector<Dim> broadcast_dims(std::span<const TensorView> inputs, const TensorType& out);
+
 std::int64_t size_of(std::span<const Dim> dims);
 
 /// Offset of an operand at the index-th position, counted along `dims`, the last one fastest.
