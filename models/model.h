@@ -19,6 +19,14 @@ struct RunningStatisticsOf {
   double momentum = 0.9;  // ONNX's: weight of the old value
 };
 
+/// A product's weight that the file keeps apart from the embedding whose elements it holds, perhaps
+/// turned: only the embedding's table is a Parameter.
+struct Tie {
+  std::string table;
+  std::string weight;
+  bool turned = false;
+};
+
 /// A forward graph in canonical form (models/ops/README.md), layers grouped, F32 throughout.
 /// A final Softmax or Sigmoid of an output is left out of the graph and remembered in
 /// `final_activations`.
@@ -27,6 +35,7 @@ struct Model {
   std::string sha256;  // of the file
   Graph graph;
   std::vector<RunningStatisticsOf> running_statistics;
+  std::vector<Tie> ties;
   std::vector<std::string> final_activations;  // by output: "", "Softmax", "LogSoftmax", "Sigmoid"
   std::vector<std::string> output_names;       // by output, as in the file
   std::vector<std::string> notes;              // what the import changed or decided, one line each

@@ -17,6 +17,9 @@ namespace mpsearch {
 /// F32 elements by the name that a Parameter or State value has in the Model.
 using TrainedValues = std::map<std::string, std::vector<float>>;
 
+/// Adds the weights of the file that are tied to a table among `values` (Model::ties).
+void add_tied(TrainedValues& values, const Model& model);
+
 /// What a written file says of itself (metadata_props): preprocessing, tool, plan.
 using FileMetadata = std::map<std::string, std::string>;
 

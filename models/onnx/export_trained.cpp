@@ -1,8 +1,30 @@
 #include "models/onnx/export.h"
+
+#include <algorithm>
+
 #include "models/onnx/rewrite.h"
 #include "models/onnx/write.h"
 
 namespace mpsearch {
+
+void add_tied(TrainedValues& values, const Model& model) {
+  for (const Tie& tie : model.ties) {
+    const auto found = values.find(tie.table);
+    if (found == values.end()) continue;
+    const std::vector<float>& table = found->second;
+    std::vector<float> weight = table;
+    if (tie.turned) {
+      const auto of_table = [&](const Value& value) { return value.name == tie.table; };
+      const Shape& shape = std::ranges::find_if(model.graph.values, of_table)->type.shape;
+      const auto rows = static_cast<std::size_t>(shape[0]);
+      const auto columns = static_cast<std::size_t>(shape[1]);
+      for (std::size_t i = 0; i < table.size(); ++i) {
+        weight[i % columns * rows + i / columns] = table[i];
+      }
+    }
+    values[tie.weight] = std::move(weight);
+  }
+}
 
 void export_trained(const std::filesystem::path& original, const TrainedValues& values,
                     const FileMetadata& metadata, const std::filesystem::path& path) {

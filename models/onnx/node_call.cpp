@@ -136,18 +136,17 @@ Shape NodeCall::literal_target(const Shape& from, const Shape& target, bool expa
   const auto found = scope.written->find(key);
   if (found == scope.written->end() || found->second.target != target) return plain();
   const LiteralShape& before = found->second;
-  if (before.from == from || target.empty() || before.result.empty()) return plain();
-  const std::int64_t batch = scope.model.batch;
+  const bool follows = before.from != from || (expand && scope.written_batch > 1);
+  if (!follows || target.empty() || before.result.empty()) return plain();
+  if (!expand) {
+    const Shape scaled = rescaled(before.from, before.result, from, scope.written_batch);
+    return scaled.empty() ? plain() : mpsearch::reshaped(from, scaled, true);
+  }
   Shape scaled = before.result;
-  const bool leads = scaled[0] == scope.written_batch && !before.from.empty() &&
-                     before.from[0] == scope.written_batch;
-  const bool open = std::find(target.begin(), target.end(), -1) != target.end();
-  std::int64_t product = 0;
-  const bool divides =
-      !__builtin_mul_overflow(scaled[0], batch, &product) && product % scope.written_batch == 0;
-  if ((!leads && (open || expand)) || !divides) return plain();
-  scaled[0] = product / scope.written_batch;
-  return expand ? broadcast(from, scaled) : mpsearch::reshaped(from, scaled, true);
+  const bool leads = scaled[0] == scope.written_batch && before.from.size() == scaled.size() &&
+                     (before.from[0] == scope.written_batch || before.from[0] == 1);
+  if (leads) scaled[0] = scope.model.batch;
+  return leads ? broadcast(from, scaled) : plain();
 }
 
 void NodeCall::result(int output, ValueId value) {

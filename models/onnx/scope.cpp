@@ -10,6 +10,7 @@
 #include "models/onnx/fold.h"
 #include "models/onnx/op_map.h"
 #include "models/onnx/shape_rules.h"
+#include "models/onnx/tie.h"
 
 namespace mpsearch {
 namespace {
@@ -119,6 +120,27 @@ Scope::Scope(const ModelFile& model_file, const ImportOptions& options, bool loa
                   .initializer = &initializer};
     define(initializer.name, std::move(symbol));
     names_.insert(initializer.name);  // parameters keep their names, whatever nodes are called
+  }
+  tie_weights();
+}
+
+/// A tied weight is its table, moved, unless an option or a mark treats the two differently.
+void Scope::tie_weights() {
+  for (const Tie& tie : tied_weights(file)) {
+    if (roles.trains(tie.table, true) != roles.trains(tie.weight, true)) continue;
+    onnx::NodeProto& node = ties_.emplace_back();
+    node.set_name(tie.weight);
+    node.set_op_type(tie.turned ? "Transpose" : "Identity");
+    node.add_input(tie.table);
+    node.add_output(tie.weight);
+    Symbol& weight = symbol(tie.weight);
+    weight.initializer = nullptr;
+    weight.mover = &node;
+    weight.moves = 1;
+    names_.erase(tie.weight);
+    model.ties.push_back(tie);
+    model.notes.push_back("'" + tie.weight + "' holds the elements of '" + tie.table +
+                          "': the two are tied and train as one");
   }
 }
 

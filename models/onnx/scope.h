@@ -2,6 +2,7 @@
 // models/onnx: convert.cpp walks the nodes, op_map.cpp adds canonical ones.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -118,11 +119,13 @@ class Scope {
   std::string unique_name(const std::string& wish);
 
  private:
+  void tie_weights();
   ValueId leaf(const Initializer& initializer, ValueKind kind);
   ValueId folded(const std::string& name);
   ValueId moved(const std::string& name);
 
   bool load_weights_;
+  std::deque<onnx::NodeProto> ties_;  // movers from a table to the weight that is tied to it
   std::unordered_map<std::string, Symbol> symbols_;
   std::unordered_map<std::string, ValueId> leaves_;
   std::unordered_map<std::string, ValueId> folded_;

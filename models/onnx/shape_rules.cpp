@@ -60,6 +60,69 @@ Shape reshaped(const Shape& from, const Shape& target, bool allow_zero) {
   return shape;
 }
 
+namespace {
+
+/// Dimensions [begin, end).
+struct Run {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+std::int64_t product(const Shape& shape, Run run) {
+  std::int64_t result = 1;
+  for (std::size_t i = run.begin; i < run.end; ++i) result *= shape[i];
+  return result;
+}
+
+/// The dimension of `result` within `to` that takes a change from `old` to `now` elements: the one
+/// that is the batch, unless the input's own dimension is (then its first that divides).
+std::size_t taker(const Shape& result, Run to, bool whole, std::int64_t written_batch,
+                  std::int64_t old, std::int64_t now) {
+  const auto divides = [&](std::size_t i) {
+    std::int64_t scaled = 0;
+    return !__builtin_mul_overflow(result[i], now, &scaled) && scaled % old == 0;
+  };
+  for (std::size_t i = to.begin; !whole && i < to.end; ++i) {
+    if (result[i] == written_batch && divides(i)) return i;
+  }
+  for (std::size_t i = to.begin; i < to.end; ++i) {
+    if (divides(i)) return i;
+  }
+  return to.end;
+}
+
+}  // namespace
+
+Shape rescaled(const Shape& from, const Shape& result, const Shape& now,
+               std::int64_t written_batch) {
+  if (from.size() != now.size()) return {};
+  Shape scaled = result;
+  Run in;
+  Run out;
+  while (in.end < from.size()) {
+    in = {in.end, in.end + 1};
+    out = {out.end, std::min(out.end + 1, result.size())};
+    while (product(from, in) != product(result, out)) {
+      const bool more = product(from, in) < product(result, out);
+      if ((more ? in.end : out.end) == (more ? from : result).size()) return {};
+      ++(more ? in.end : out.end);
+    }
+    const bool ones_follow = in.end == from.size() || from[in.end] != 1;
+    while (ones_follow && out.end < result.size() && result[out.end] == 1) ++out.end;
+    const std::int64_t old_count = product(from, in);
+    const std::int64_t new_count = product(now, in);
+    if (old_count == new_count) continue;
+    bool whole = false;  // a changed dimension that is the batch and nothing else
+    for (std::size_t i = in.begin; i < in.end; ++i) {
+      whole = whole || (from[i] != now[i] && from[i] == written_batch);
+    }
+    const std::size_t at = taker(result, out, whole, written_batch, old_count, new_count);
+    if (at == out.end) return {};
+    scaled[at] = result[at] * new_count / old_count;
+  }
+  return scaled;
+}
+
 Shape squeezed(const Shape& from, const Shape& axes) {
   const Shape named = axes_from_front(axes, from.size());
   Shape shape;

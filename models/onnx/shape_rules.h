@@ -15,6 +15,13 @@ Shape axes_from_front(const Shape& axes, std::size_t rank);
 /// Target of a Reshape with its 0 and -1 resolved.
 Shape reshaped(const Shape& from, const Shape& target, bool allow_zero);
 
+/// Result of a Reshape whose literal target was written for another batch: `from` became `result`
+/// at `written_batch`; what it becomes where its input has the shape `now`. The two shapes are cut
+/// into the shortest runs of dimensions with equal products; where a run's input changed, the
+/// output dimension that holds the batch changes with it. Empty where no such dimension divides.
+Shape rescaled(const Shape& from, const Shape& result, const Shape& now,
+               std::int64_t written_batch);
+
 Shape squeezed(const Shape& from, const Shape& axes);  // no axes: every dimension of 1
 Shape unsqueezed(const Shape& from, const Shape& axes);
 Shape flattened(const Shape& from, std::int64_t axis);  // two dimensions

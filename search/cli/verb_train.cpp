@@ -173,6 +173,7 @@ void write_trained(const Session& session, const RunSetup& setup, const Choice& 
     floats.resize(bytes.size() / sizeof(float));
     std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
   }
+  add_tied(values, setup.model);
   export_trained(setup.path, values, metadata_of(setup, choice), output);
 }
 

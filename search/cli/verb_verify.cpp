@@ -47,7 +47,7 @@ std::string departure(const Graph& graph, const Node& node, const LayerFormats& 
   const OpDef& op = *node.op;
   const auto check = [&](ValueId id, Role role) -> std::string {
     const DType dtype = graph.value(id).type.form.dtype;
-    if (role == Role::Operand && dtype != planned.operand) {
+    if (role == Role::Operand && is_float(dtype) && dtype != planned.operand) {
       return fmt::format("{} reads {}", node.name, name_of(dtype));
     }
     return {};
@@ -58,7 +58,7 @@ std::string departure(const Graph& graph, const Node& node, const LayerFormats& 
   }
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const DType dtype = graph.value(node.outputs[i]).type.form.dtype;
-    if (node.outputs[i] != kNone && role_of_output(op, i) == Role::Carrier &&
+    if (node.outputs[i] != kNone && is_float(dtype) && role_of_output(op, i) == Role::Carrier &&
         dtype != planned.carrier && dtype != planned.operand) {
       return fmt::format("{} writes {}", node.name, name_of(dtype));
     }

@@ -126,6 +126,30 @@ TEST_F(Export, gives_each_norm_its_own_statistics_where_they_shared_a_constant) 
   expect_holds(import_model(folder / "trained.onnx"), values);
 }
 
+TEST_F(Export, keeps_weights_equal_that_an_exporter_has_torn_apart) {
+  OnnxBuilder builder("tied");
+  builder.input("tokens", {5}, DType::I64);
+  builder.initializer("table", {3, 2}, Floats{1, 2, 3, 4, 5, 6});
+  builder.initializer("head", {2, 3}, Floats{1, 3, 5, 2, 4, 6});
+  builder.node("embed", "Gather", {"table", "tokens"});
+  builder.output(builder.node("out", "MatMul", {"embed", "head"}), {5, 3});
+  const std::filesystem::path path = write("model.onnx", builder.bytes());
+  const Model model = import_model(path);
+  EXPECT_EQ(model.notes.front(),
+            "'head' holds the elements of 'table': the two are tied and train as one");
+  TrainedValues values = moved(model);
+  EXPECT_EQ(values.size(), 1U);
+  add_tied(values, model);
+  export_trained(path, values, {}, folder / "trained.onnx");
+  const Model again = import_model(folder / "trained.onnx");
+  EXPECT_EQ(again.ties.size(), 1U);
+  expect_holds(again, moved(model));
+
+  ImportOptions apart;
+  apart.freeze = {"head"};
+  EXPECT_TRUE(import_model(path, apart).ties.empty());
+}
+
 TEST_F(Export, keeps_the_element_types_of_the_file) {
   onnx::ModelProto model;
   {
