@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "search/solver/dual.h"
@@ -35,6 +36,7 @@ class BranchAndBound {
 
  private:
   void bracket_peak();
+  void round_base_up();
   double stop() const;
   double tie() const;
   void close(const SearchNode& node, double least);
@@ -44,12 +46,16 @@ class BranchAndBound {
   bool process(SearchNode& node, bool is_root);
   bool bound_rows(SearchNode& node);
   bool tighten(SearchNode& node, int steps);
-  bool finish_by_labels(SearchNode& node);
-  LabelResult search_labels(const SearchNode& node, const View& view, std::size_t most,
-                            bool exact) const;
-  void search_beams(const SearchNode& node, std::size_t most);
+  bool finish_by_labels(SearchNode& node, const LabelEffort& effort);
+  void search_near_bound(SearchNode& node);
+  void prepare_labels(const View& view);
+  void place_cut();
+  LabelResult search_labels(const SearchNode& node, const View& view, const LabelEffort& effort,
+                            double stop) const;
+  void search_beams(const SearchNode& node, const LabelEffort& effort);
   void search_near_incumbent(const SearchNode& node);
   void strike_root();
+  bool shrink_to_view(SearchNode& node);
 
   struct Split {
     int layer_step = -1;
@@ -65,10 +71,12 @@ class BranchAndBound {
   const Problem& problem_;
   FrontierGraph graph_;
   Task task_;
+  std::int64_t grain_ = 1;  // every peak is a multiple of it
   const SolveOptions& options_;
   const Patience& patience_;
   Offsets offsets_;
   std::unique_ptr<UsageClasses> classes_;
+  std::optional<Cut> cut_;
   std::unique_ptr<Pricing> goal_;  // priced by the goal alone
   std::unique_ptr<Dual> dual_;
   View root_view_;
@@ -80,8 +88,7 @@ class BranchAndBound {
   double dearest_ = 0;  // an upper bound on any choice's goal
   std::vector<int> incumbent_;
   double incumbent_goal_ = 0;
-  std::int64_t grain_ = 1;  // every peak is a multiple of it
-  double struck_at_ = 0;    // the incumbent when the root was last struck
+  double struck_at_ = 0;  // the incumbent when the root was last struck
   std::int64_t nodes_ = 0;
 
   /// A closed part of the search that may hold a choice as good as the incumbent.

@@ -1,6 +1,6 @@
-// Partial choices ("labels") carried through the graph layer by layer, pruned by Lagrangian bounds,
-// by completion bounds of single rows and by dominance. With room for all labels an exact solver of
-// what is left in a node; with less, a beam that finds good choices.
+// Search by partial choices ("labels") that are carried through the graph layer by layer, from one
+// end or from both. With room for all labels an exact solver of what is left in a node; with less,
+// a beam that finds good choices.
 #pragma once
 
 #include <limits>
@@ -39,8 +39,27 @@ struct LabelResult {
   std::vector<Path> found;                      // by goal, the best first; a few at most
 };
 
-/// The best choices within all limits whose bound is below `stop`. Keeps `most` labels a layer, or
-/// gives up at more when `exact`.
-LabelResult label_search(const LabelTask& task, double stop, std::size_t most, bool exact);
+/// Of the labels of one layer the best `kept` go on; after `made` in all (of each direction) the
+/// search gives up, and after `joined` pairs as well.
+struct LabelEffort {
+  std::size_t kept = std::numeric_limits<std::size_t>::max();
+  std::size_t made = std::numeric_limits<std::size_t>::max();
+  std::size_t joined = 0;
+};
+
+/// The best choices within all limits whose bound is below `stop`: labels run from the first layer
+/// to the last one.
+LabelResult label_search(const LabelTask& task, double stop, const LabelEffort& effort);
+
+/// Where labels from both ends meet: before a step.
+struct Cut {
+  std::size_t step = 0;
+  UsageClasses classes;  // of the labels from the last layer
+};
+
+/// The same by labels from both ends that are joined at the cut: far fewer of each are needed. All
+/// prices must be known from the start as well. Not for the least peak.
+LabelResult label_join(const LabelTask& task, const Cut& cut, double stop,
+                       const LabelEffort& effort);
 
 }  // namespace mpsearch::solver

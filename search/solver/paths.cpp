@@ -170,7 +170,7 @@ Path Pricing::path(const View& view) const {
   return path_of(graph_, std::move(choice));
 }
 
-void Pricing::forward(const View& view) {
+void Pricing::price_from_start(const View& view) {
   from_start_.assign(to_end_.size(), kInfinity);
   if (graph_.steps.front().nodes > 0) from_start_[0] = start_;
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
@@ -190,7 +190,7 @@ void Pricing::forward(const View& view) {
 }
 
 int Pricing::strike(View& view, double most) {
-  forward(view);
+  price_from_start(view);
   int struck = 0;
   std::vector<double> through;
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {

@@ -60,7 +60,11 @@ class Pricing {
   /// Strikes out whatever lies only on paths dearer than `most`. Returns the options struck out.
   int strike(View& view, double most);
 
+  /// Fills in from_start() for the prices of the last price().
+  void price_from_start(const View& view);
+
   double to_end(int step, int node) const { return to_end_[offsets_.node[step] + node]; }
+  double from_start(int step, int node) const { return from_start_[offsets_.node[step] + node]; }
   double cell(int step, int row, int signature) const {
     return cell_[offsets_.cell[step] + row * graph_.steps[step].signatures + signature];
   }
@@ -70,7 +74,6 @@ class Pricing {
  private:
   void price_items(const Functional& functional);
   void price_cells(const View& view, bool least);
-  void forward(const View& view);
 
   const FrontierGraph& graph_;
   const Offsets& offsets_;

@@ -38,12 +38,14 @@ class Builder {
     }
   }
 
-  void run() {
-    for (const Step& step : graph_.steps) add_step(step);
+  /// Events before each of which a class must end.
+  void run(const std::vector<int>& kept_apart) {
+    for (const std::size_t k : out_.order) add_step(graph_.steps[k]);
     for (const std::vector<int>& cuts : cuts_)
       for (const int cut : cuts) ++ahead_[cut];
+    for (const int event : kept_apart) ++ahead_[event];
     std::vector<int> class_of = add_boundary();
-    for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    for (std::size_t k = 0; k < out_.order.size(); ++k) {
       for (const int cut : cuts_[k]) {
         --ahead_[cut];
         past_[cut] = 1;
@@ -161,44 +163,76 @@ const ClassRun& ClassBoundary::run_of(int event) const {
 }
 
 UsageClasses::UsageClasses(const FrontierGraph& graph) {
-  Builder(graph, *this).run();
+  for (std::size_t k = 0; k < graph.steps.size(); ++k) order.push_back(k);
+  Builder(graph, *this).run({});
   std::size_t options = 0;
   for (const Step& step : graph.steps) options += step.own.size();
   look_ahead(graph, std::vector<char>(options, 1));
 }
 
-void UsageClasses::look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed) {
+UsageClasses::UsageClasses(const FrontierGraph& graph, std::size_t cut,
+                           const UsageClasses& forward) {
+  for (std::size_t k = graph.steps.size(); k-- > cut;) order.push_back(k);
+  std::vector<int> kept_apart;
+  for (const ClassRun& run : forward.boundaries[cut].runs) kept_apart.push_back(run.first);
+  Builder(graph, *this).run(kept_apart);
+}
+
+void UsageClasses::look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
+                              std::span<const ClassStep> before) {
   const int events = static_cast<int>(base.size());
-  std::vector<double> least = base;
-  std::vector<double> most = base;
+  std::vector<std::size_t> first_option = {0};
+  for (const Step& step : graph.steps)
+    first_option.push_back(first_option.back() + step.own.size());
   std::vector<double> step_least;
   std::vector<double> step_most;
-  std::size_t option = allowed.size();
-  for (std::size_t k = steps.size();; --k) {
-    ClassBoundary& boundary = boundaries[k];
-    boundary.least_ahead.assign(boundary.classes, -kInfinity);
-    boundary.most_ahead.assign(boundary.classes, -kInfinity);
-    for (std::size_t r = 0; r < boundary.runs.size(); ++r) {
-      const ClassRun& run = boundary.runs[r];
-      const int end = r + 1 < boundary.runs.size() ? boundary.runs[r + 1].first : events;
-      double& low = boundary.least_ahead[run.index];
-      double& high = boundary.most_ahead[run.index];
-      for (int e = run.first; e < end; ++e) {
-        const double held = run.based ? base[e] : 0;
-        low = std::max(low, least[e] - held);
-        high = std::max(high, most[e] - held);
-      }
-    }
-    if (k == 0) return;
-    const ClassStep& shape = steps[k - 1];
-    option -= graph.steps[k - 1].own.size();
-    bracket(graph.steps[k - 1], shape, allowed.data() + option, step_least, step_most);
+  const auto add = [&](const ClassStep& shape, std::size_t k, std::vector<double>& least,
+                       std::vector<double>& most) {
+    bracket(graph.steps[k], shape, allowed.data() + first_option[k], step_least, step_most);
     for (int g = 0; g < shape.segments; ++g) {
       const int end = g + 1 < shape.segments ? shape.first_event[g + 1] : events;
       for (int e = shape.first_event[g]; e < end; ++e) {
         least[e] += step_least[g];
         most[e] += step_most[g];
       }
+    }
+  };
+  std::vector<double> least = base;
+  std::vector<double> most = base;
+  for (std::size_t k = 0; k < before.size(); ++k) add(before[k], k, least, most);
+  for (std::size_t i = steps.size();; --i) {
+    ClassBoundary& boundary = boundaries[i];
+    greatest_in_classes(boundary, least, true, boundary.least_ahead);
+    greatest_in_classes(boundary, most, true, boundary.most_ahead);
+    if (i == 0) break;
+    add(steps[i - 1], order[i - 1], least, most);
+  }
+  if (before.empty()) return;
+  least.assign(events, 0);
+  most.assign(events, 0);
+  for (std::size_t i = 0;; ++i) {
+    greatest_in_classes(boundaries[i], most, false, boundaries[i].most_so_far);
+    if (i == steps.size()) return;
+    add(steps[i], order[i], least, most);
+  }
+}
+
+/// The greatest value among the events of each class, given those of all events, which hold the
+/// base or not.
+void UsageClasses::greatest_in_classes(const ClassBoundary& boundary,
+                                       const std::vector<double>& values, bool hold_base,
+                                       std::vector<double>& greatest) const {
+  greatest.assign(boundary.classes, -kInfinity);
+  for (std::size_t r = 0; r < boundary.runs.size(); ++r) {
+    const ClassRun& run = boundary.runs[r];
+    const std::size_t end = r + 1 < boundary.runs.size() ? boundary.runs[r + 1].first : base.size();
+    double& value = greatest[run.index];
+    for (std::size_t e = run.first; e < end; ++e) {
+      // What is ahead of a class with the base excludes it; what such a class holds includes it.
+      const double change = hold_base && run.based    ? -base[e]
+                            : !hold_base && run.based ? base[e]
+                                                      : 0;
+      value = std::max(value, values[e] + change);
     }
   }
 }

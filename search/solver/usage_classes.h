@@ -3,6 +3,8 @@
 // all events, exactly. Used by the label search.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <vector>
 
 #include "search/solver/frontier_graph.h"
@@ -41,18 +43,29 @@ struct ClassBoundary {
   std::vector<ClassRun> runs;
   std::vector<double> least_ahead;
   std::vector<double> most_ahead;
+  std::vector<double> most_so_far;  // of classes that end at a cut: the greatest value
   /// The run that holds the event.
   const ClassRun& run_of(int event) const;
 };
 
 struct UsageClasses {
+  /// Of all steps in their order.
   explicit UsageClasses(const FrontierGraph& graph);
-  /// Sets what is ahead of every boundary to what the `allowed` options (of all steps in turn)
-  /// hold.
-  void look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed);
+  /// Of the steps from the last one down to `cut`, for choices that meet those of `forward` before
+  /// the step `cut`: the events of each class of `forward` there keep a value of their own.
+  UsageClasses(const FrontierGraph& graph, std::size_t cut, const UsageClasses& forward);
+  /// Sets what is ahead of every boundary to what the `allowed` options (of all steps of the graph
+  /// in turn) hold. `before`: the graph's first steps, where these classes end at a cut.
+  void look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
+                  std::span<const ClassStep> before = {});
+  std::vector<std::size_t> order;  // the graph's step of each step
   std::vector<ClassStep> steps;
   std::vector<ClassBoundary> boundaries;  // before each step, and after the last
   std::vector<double> base;               // what every choice holds at each event
+
+ private:
+  void greatest_in_classes(const ClassBoundary& boundary, const std::vector<double>& values,
+                           bool hold_base, std::vector<double>& greatest) const;
 };
 
 }  // namespace mpsearch::solver

@@ -1,0 +1,281 @@
+#include "search/solver/labels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace mpsearch::solver {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Labels that dominate another mostly have a bound that is little better.
+constexpr std::ptrdiff_t kCompared = 32;
+
+}  // namespace
+
+void Labels::clear(int count) {
+  figures = count;
+  node.clear();
+  bound.clear();
+  figure.clear();
+  trace.clear();
+}
+
+void Labels::push(int at, double bound_of_it, const double* figures_of_it, Trace made_by) {
+  node.push_back(at);
+  bound.push_back(bound_of_it);
+  figure.insert(figure.end(), figures_of_it, figures_of_it + figures);
+  trace.push_back(made_by);
+}
+
+LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool forward, double stop)
+    : in_(task), classes_(classes), forward_(forward), stop_(stop) {
+  for (const RowBounds& row : in_.bounds)
+    if (row.row >= in_.task.events) others_.push_back(&row);
+  goal_slack_ = 1e-13 * std::fabs(stop);
+  byte_limit_ = static_cast<double>(in_.task.bytes);
+}
+
+bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
+  std::size_t made = 0;
+  begin();
+  for (std::size_t i = 0; i < steps; ++i) {
+    const std::size_t k = step_at(i);
+    done_ = i + 1;
+    prepare();
+    extend(k);
+    if (has_choice(k)) {
+      made += next_.size();
+      if (made > effort.made) return false;
+      keep_undominated(effort.kept);
+      if (dropped_) complete_ = false;
+    } else {  // hardly more labels than before
+      std::swap(now_, next_);
+    }
+    traces_.push_back(now_.trace);
+    if (now_.size() == 0) {
+      done_ = steps;
+      return true;
+    }
+  }
+  return true;
+}
+
+void LabelPass::trace(int label, std::vector<int>& choice) const {
+  for (std::size_t i = traces_.size(); i-- > 0;) {
+    const Trace& made = traces_[i][label];
+    choice[in_.graph.steps[step_at(i)].layer] = made.option;
+    label = made.parent;
+  }
+}
+
+bool LabelPass::has_choice(std::size_t k) const {
+  const char* const allowed = in_.view.allowed.data() + in_.offsets.option[k];
+  return !forward_ || std::count(allowed, allowed + in_.graph.steps[k].own.size(), 1) > 1;
+}
+
+void LabelPass::begin() {
+  const Item& start = in_.graph.start;
+  now_.clear(1 + classes_.boundaries[0].classes + static_cast<int>(others_.size()));
+  std::vector<double> figures(now_.figures, 0);
+  if (forward_) {
+    figures[0] = in_.task.goal.ms * start.ms + in_.task.goal.sensitivity * start.sensitivity;
+    for (std::size_t r = 0; r < others_.size(); ++r)
+      figures[now_.figures - others_.size() + r] = others_[r]->pricing.start();
+  }
+  now_.push(0, 0, figures.data(), {});
+}
+
+/// The bound of a label as a linear function of its figures, and what its figures must keep to. The
+/// way to the first node holds the base already, the way to the last one does not.
+void LabelPass::prepare() {
+  const ClassBoundary& here = boundary();
+  const int classes = here.classes;
+  next_.clear(1 + classes + static_cast<int>(others_.size()));
+  factor_.assign(next_.figures, 0);
+  factor_[0] = 1;
+  add_ = -in_.constant;
+  const auto missing_base = [&](const ClassRun& run, int event) {
+    if (forward_) return run.based ? 0 : classes_.base[event];
+    return run.based ? -classes_.base[event] : 0;
+  };
+  for (std::size_t r = 0; r < in_.rows.size(); ++r) {
+    const double weight = in_.multiplier[r] / in_.task.scale(in_.rows[r]);
+    if (in_.rows[r] < in_.task.events) {
+      const ClassRun& run = here.run_of(in_.rows[r]);
+      factor_[1 + run.index] += weight;
+      add_ += weight * missing_base(run, in_.rows[r]);
+    } else {
+      for (std::size_t i = 0; i < others_.size(); ++i)
+        if (others_[i]->row == in_.rows[r]) factor_[1 + classes + i] += weight;
+    }
+  }
+  guards_.clear();
+  for (const RowBounds& row : in_.bounds) {
+    if (row.row >= in_.task.events) continue;
+    const ClassRun& run = here.run_of(row.row);
+    guards_.push_back({1 + run.index, missing_base(run, row.row), byte_limit_, &row.pricing});
+  }
+  for (std::size_t i = 0; i < others_.size(); ++i) {
+    const double limit = in_.task.limit(others_[i]->row);
+    guards_.push_back({1 + classes + static_cast<int>(i), 0, limit + 1e-12 * std::fabs(limit),
+                       &others_[i]->pricing});
+  }
+  figures_.resize(next_.figures);
+}
+
+/// All labels one step on whose completions may still be worth something.
+void LabelPass::extend(std::size_t k) {
+  const Step& step = in_.graph.steps[k];
+  const int* const to = in_.view.to.data() + in_.offsets.arc[k];
+  if (forward_) {
+    for (std::size_t l = 0; l < now_.size(); ++l) {
+      const int node = now_.node[l];
+      for (int s = 0; s < step.signatures; ++s) {
+        const int next = to[static_cast<std::size_t>(node) * step.signatures + s];
+        if (next >= 0) extend_over(k, l, step.row_of[node], s, next);
+      }
+    }
+    return;
+  }
+  std::vector<std::vector<std::size_t>> arcs;  // that lead to each node
+  for (std::size_t arc = 0; arc < step.to.size(); ++arc) {
+    if (to[arc] < 0) continue;
+    if (static_cast<std::size_t>(to[arc]) >= arcs.size()) arcs.resize(to[arc] + 1);
+    arcs[to[arc]].push_back(arc);
+  }
+  for (std::size_t l = 0; l < now_.size(); ++l) {
+    if (static_cast<std::size_t>(now_.node[l]) >= arcs.size()) continue;
+    for (const std::size_t arc : arcs[now_.node[l]]) {
+      const int node = static_cast<int>(arc / step.signatures);
+      extend_over(k, l, step.row_of[node], static_cast<int>(arc % step.signatures), node);
+    }
+  }
+}
+
+void LabelPass::extend_over(std::size_t k, std::size_t label, int row, int signature, int target) {
+  const Step& step = in_.graph.steps[k];
+  const ClassStep& shape = classes_.steps[done_ - 1];
+  const int at = static_cast<int>(k);
+  const int cell = row * step.signatures + signature;
+  const double* const shared = shape.cell.data() + static_cast<std::size_t>(cell) * shape.segments;
+  for (std::size_t o = 0; o < step.own.size(); ++o) {
+    if (step.signature_of[o] != signature || in_.view.allowed[in_.offsets.option[k] + o] == 0)
+      continue;
+    const double* const before = now_.of(label);
+    if (!take_classes(before, shape.own.data() + o * shape.segments, shared)) continue;
+    figures_[0] =
+        before[0] + in_.goal.own(at, static_cast<int>(o)) + in_.goal.cell(at, row, signature);
+    for (std::size_t i = 0; i < others_.size(); ++i)
+      figures_[next_.figures - others_.size() + i] =
+          before[now_.figures - others_.size() + i] + others_[i]->pricing.cell(at, row, signature) +
+          others_[i]->pricing.own(at, static_cast<int>(o));
+    if (!fits(target)) continue;
+    double bound = add_ + rest(in_.priced, target);
+    for (int f = 0; f < next_.figures; ++f) bound += factor_[f] * figures_[f];
+    if (bound < stop_)
+      next_.push(target, bound, figures_.data(), {static_cast<int>(label), static_cast<int>(o)});
+    else
+      least_pruned_ = std::min(least_pruned_, bound);
+  }
+}
+
+bool LabelPass::take_classes(const double* before, const double* own, const double* shared) {
+  const ClassStep& shape = classes_.steps[done_ - 1];
+  const ClassBoundary& here = boundary();
+  for (int c = 0; c < here.classes; ++c) {
+    // With less, the limit is out of reach; only the peak itself makes a difference then.
+    double value = in_.task.peak ? -kInfinity : byte_limit_ - here.most_ahead[c];
+    // So it is with that of the other side, together with which it must not exceed the limit.
+    if (!forward_) value = std::min(value, here.most_so_far[c]);
+    for (int t = shape.first_term[c]; t < shape.first_term[c + 1]; ++t) {
+      const ClassTerm& term = shape.terms[t];
+      value = std::max(
+          value, before[1 + term.from] + own[term.segment] + shared[term.segment] + term.base);
+    }
+    if (value + here.least_ahead[c] > byte_limit_) return false;
+    figures_[1 + c] = value;
+  }
+  return true;
+}
+
+double LabelPass::rest(const Pricing& pricing, int node) const {
+  return forward_ ? pricing.to_end(static_cast<int>(done_), node)
+                  : pricing.from_start(static_cast<int>(step_at(done_ - 1)), node);
+}
+
+bool LabelPass::fits(int node) const {
+  return std::all_of(guards_.begin(), guards_.end(), [&](const Guard& guard) {
+    return figures_[guard.figure] + guard.add + rest(*guard.alone, node) <= guard.limit;
+  });
+}
+
+/// Moves the best `most` labels of next_ that no other dominates to now_.
+void LabelPass::keep_undominated(std::size_t most) {
+  std::vector<int> order(next_.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+  const std::vector<int> varying = varying_figures();
+  if (varying.size() < 2) keep_staircase(varying.empty() ? 0 : varying.front(), order);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return next_.bound[a] < next_.bound[b]; });
+  now_.clear(next_.figures);
+  dropped_ = false;
+  std::vector<std::vector<int>> kept_at;  // of each node
+  for (const int i : order) {
+    const int node = next_.node[i];
+    if (varying.size() >= 2) {
+      if (static_cast<std::size_t>(node) >= kept_at.size()) kept_at.resize(node + 1);
+      if (dominated(i, kept_at[node])) continue;
+      kept_at[node].push_back(i);
+    }
+    if (now_.size() == most) {
+      dropped_ = true;
+      return;
+    }
+    now_.push(node, next_.bound[i], next_.of(i), next_.trace[i]);
+  }
+}
+
+/// The figures beside the goal in which labels differ.
+std::vector<int> LabelPass::varying_figures() const {
+  std::vector<int> varying;
+  for (int f = 1; f < next_.figures && varying.size() < 2; ++f)
+    for (std::size_t i = 1; i < next_.size(); ++i)
+      if (next_.of(i)[f] != next_.of(0)[f]) {
+        varying.push_back(f);
+        break;
+      }
+  return varying;
+}
+
+/// Leaves in `order` the labels that none dominates where they differ in one figure at most.
+void LabelPass::keep_staircase(int figure, std::vector<int>& order) const {
+  const auto key = [&](int i) {
+    return std::tuple(next_.node[i], next_.of(i)[0], next_.of(i)[figure]);
+  };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
+  std::vector<int> kept;
+  for (const int i : order) {
+    const bool better = kept.empty() || next_.node[kept.back()] != next_.node[i] ||
+                        (figure > 0 && next_.of(i)[figure] < next_.of(kept.back())[figure]);
+    if (better) kept.push_back(i);
+  }
+  order = std::move(kept);
+}
+
+bool LabelPass::dominated(int i, const std::vector<int>& by) const {
+  const double* const mine = next_.of(i);
+  const std::ptrdiff_t n = by.size();
+  return std::any_of(by.end() - std::min(n, kCompared), by.end(), [&](int j) {
+    const double* const theirs = next_.of(j);
+    if (theirs[0] > mine[0] + goal_slack_) return false;
+    for (int f = 1; f < next_.figures; ++f)
+      if (theirs[f] > mine[f]) return false;
+    return true;
+  });
+}
+
+}  // namespace mpsearch::solver

@@ -1,0 +1,100 @@
+// Partial choices ("labels") carried from one end of the graph towards the other, pruned by
+// Lagrangian bounds, by completion bounds of single rows and by dominance. Used by the label
+// search.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "search/solver/label_search.h"
+
+namespace mpsearch::solver {
+
+/// How a partial choice was made: the label before it and the option taken.
+struct Trace {
+  int parent = -1;
+  int option = -1;
+};
+
+/// Labels between two layers: for each a node, figures and its trace. Figures: the goal so far, the
+/// value of each usage class, what each other row has used.
+struct Labels {
+  int figures = 0;
+  std::vector<int> node;
+  std::vector<double> bound;  // of every completion
+  std::vector<double> figure;
+  std::vector<Trace> trace;
+
+  std::size_t size() const { return node.size(); }
+  const double* of(std::size_t label) const { return figure.data() + label * figures; }
+  void clear(int count);
+  void push(int at, double bound_of_it, const double* figures_of_it, Trace made_by);
+};
+
+/// Labels that run forward from the first node or backward from the last one.
+class LabelPass {
+ public:
+  /// `classes` are those of the direction; `stop`: labels whose bound reaches it are dropped.
+  LabelPass(const LabelTask& task, const UsageClasses& classes, bool forward, double stop);
+
+  /// Takes `steps` steps; false when it gave up.
+  bool run(std::size_t steps, const LabelEffort& effort);
+
+  const Labels& labels() const { return now_; }
+  bool complete() const { return complete_; }
+  double least_pruned() const { return least_pruned_; }
+  /// The class of an event and whether it includes the base, after the last step.
+  const ClassRun& run_of(int event) const { return boundary().run_of(event); }
+  const ClassBoundary& boundary() const { return classes_.boundaries[done_]; }
+  /// Weight of each figure in the bound, after the last step.
+  const std::vector<double>& factors() const { return factor_; }
+  std::size_t others() const { return others_.size(); }
+  const RowBounds& other(std::size_t i) const { return *others_[i]; }
+  /// Writes the options that a label took into `choice`, by layer.
+  void trace(int label, std::vector<int>& choice) const;
+
+ private:
+  /// A limit on an event of the classes or on another row: figure + `add` + the way to the end.
+  struct Guard {
+    int figure = 0;
+    double add = 0;
+    double limit = 0;
+    const Pricing* alone = nullptr;
+  };
+
+  std::size_t step_at(std::size_t i) const { return forward_ ? i : in_.graph.steps.size() - 1 - i; }
+  bool has_choice(std::size_t k) const;
+  void begin();
+  void prepare();
+  void extend(std::size_t k);
+  void extend_over(std::size_t k, std::size_t label, int row, int signature, int target);
+  bool take_classes(const double* before, const double* own, const double* shared);
+  bool fits(int node) const;
+  /// The cheapest way from a node after the step now taken to the end of this direction.
+  double rest(const Pricing& pricing, int node) const;
+  void keep_undominated(std::size_t most);
+  std::vector<int> varying_figures() const;
+  void keep_staircase(int figure, std::vector<int>& order) const;
+  bool dominated(int i, const std::vector<int>& by) const;
+
+  const LabelTask& in_;
+  const UsageClasses& classes_;
+  bool forward_;
+  double stop_;
+  double byte_limit_ = 0;
+  double goal_slack_ = 0;
+  std::size_t done_ = 0;  // steps
+  std::vector<const RowBounds*> others_;
+  Labels now_, next_;
+  std::vector<std::vector<Trace>> traces_;  // after each step
+  std::vector<double> factor_;
+  double add_ = 0;
+  std::vector<Guard> guards_;
+  std::vector<double> figures_;
+  double least_pruned_ = std::numeric_limits<double>::infinity();
+  bool complete_ = true;
+  bool dropped_ = false;
+};
+
+}  // namespace mpsearch::solver

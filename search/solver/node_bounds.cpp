@@ -1,0 +1,160 @@
+// One node of branch and bound: its bound, and what that strikes out.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "search/solver/branch_and_bound.h"
+
+namespace mpsearch::solver {
+namespace {
+
+constexpr int kRootSteps = 300;
+constexpr int kNodeSteps = 10;
+
+/// Labels of the widest beams at the root.
+constexpr std::size_t kMostJoined = 10'000;
+
+/// Labels that may be made to finish another node, of each direction, and the pairs joined.
+constexpr LabelEffort kFinishNode = {.made = 5'000, .joined = 100'000};
+
+}  // namespace
+
+/// Bounds and shrinks the node, leaving what remains in view_; false when it holds nothing better.
+bool BranchAndBound::process(SearchNode& node, bool is_root) {
+  strike_root();
+  view_ = root_view_;
+  for (std::size_t o = 0; o < view_.allowed.size(); ++o)
+    view_.allowed[o] = static_cast<char>(view_.allowed[o] & node.allowed[o]);
+  if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
+  if (is_root) {
+    const double before = stop();
+    if (task_.peak) {
+      search_beams(node, {.kept = 100});
+      search_beams(node, {.kept = 1000});
+    } else {
+      search_near_bound(node);
+    }
+    if (incumbent_.empty()) search_beams(node, {.kept = 100});
+    search_near_incumbent(node);
+    if (stop() < before && !tighten(node, kNodeSteps)) return false;
+    if (!shrink_to_view(node)) return false;
+    for (std::size_t kept = 300; kept <= kMostJoined; kept *= 5) {
+      if (!finish_by_labels(node, {.made = 20 * kept, .joined = 1000 * kept})) return false;
+      if (patience_.over() || task_.peak) break;
+      const double last = stop();
+      search_beams(node, {.kept = kept, .joined = 100 * kept});
+      if (stop() < last && (!tighten(node, kNodeSteps) || !shrink_to_view(node))) return false;
+    }
+    node.allowed = view_.allowed;
+    return true;
+  } else if (incumbent_.empty() || nodes_ % 16 == 0) {
+    search_beams(node, {.kept = 24});
+    search_beams(node, {.kept = 200, .joined = 10000});
+    search_near_incumbent(node);
+  }
+  node.allowed = view_.allowed;
+  if (node.bound >= stop()) {
+    close(node, node.bound);
+    return false;
+  }
+  return finish_by_labels(node, kFinishNode);
+}
+
+/// Leaves of the graph only what is left of the root; false when that is nothing.
+bool BranchAndBound::shrink_to_view(SearchNode& node) {
+  root_view_ = view_;
+  shrink_graph();
+  view_ = root_view_;
+  if (!bound_rows(node)) return false;
+  return !std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, view_));
+}
+
+/// Once the incumbent is better, less of the whole graph is worth looking at.
+void BranchAndBound::strike_root() {
+  if (nodes_ <= 1 || incumbent_.empty() || incumbent_goal_ == struck_at_) return;
+  struck_at_ = incumbent_goal_;
+  const double bound = dual_->evaluate(root_state_.rows, root_state_.multiplier, root_view_);
+  if (std::isinf(bound)) return;
+  dual_->pricing().strike(root_view_,
+                          tie() + dual_->rounding(root_state_, bound) +
+                              dual_->constant(root_state_.rows, root_state_.multiplier));
+  const auto alive =
+      std::count_if(root_view_.to.begin(), root_view_.to.end(), [](int to) { return to >= 0; });
+  if (2 * static_cast<std::size_t>(alive) < root_view_.to.size()) shrink_graph();
+}
+
+/// Leaves of the graph only what the root's view holds.
+void BranchAndBound::shrink_graph() {
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k)
+    std::copy_n(root_view_.to.begin() + static_cast<std::ptrdiff_t>(offsets_.arc[k]),
+                graph_.steps[k].to.size(), graph_.steps[k].to.begin());
+  reduce(graph_, root_view_.allowed);
+  if (!task_.peak) round_base_up();
+  offsets_ = Offsets(graph_);
+  classes_ = std::make_unique<UsageClasses>(graph_);
+  dual_ = std::make_unique<Dual>(graph_, offsets_, task_, patience_);
+  root_view_.to.clear();
+  for (const Step& step : graph_.steps)
+    root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
+  row_bounds_.clear();
+  price_goal();
+  place_cut();
+}
+
+void BranchAndBound::price_goal() {
+  goal_ = std::make_unique<Pricing>(graph_, offsets_);
+  goal_->price(task_.goal, root_view_);
+}
+
+/// The cheapest ways to the end for each row of the node alone; strikes out what breaks one.
+bool BranchAndBound::bound_rows(SearchNode& node) {
+  std::vector<int> rows = node.state.rows;
+  for (std::size_t r = 0; r < task_.others.size(); ++r) {
+    const int row = task_.events + static_cast<int>(r);
+    if (std::count(rows.begin(), rows.end(), row) == 0) rows.push_back(row);
+  }
+  row_bounds_.clear();
+  for (const int row : rows) {
+    Functional alone;
+    task_.add_row(row, 1, alone);
+    row_bounds_.push_back({row, Pricing(graph_, offsets_)});
+    Pricing& pricing = row_bounds_.back().pricing;
+    pricing.price(alone, view_);
+    const double most = task_.limit(row) + 1e-12 * std::fabs(task_.limit(row));
+    if (!(pricing.least() <= most)) return false;
+    pricing.strike(view_, most);
+  }
+  return true;
+}
+
+/// Alternates between better multipliers and striking out by them.
+bool BranchAndBound::tighten(SearchNode& node, int steps) {
+  for (int round = 0; round < 4; ++round) {
+    const DualResult result = dual_->improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3,
+                                             [this](const Path& path) { return meet(path); });
+    if (result.enough) {
+      node.allowed = view_.allowed;
+      close(node, std::isinf(result.bound)
+                      ? result.bound
+                      : result.bound - dual_->rounding(node.state, result.bound));
+      return false;
+    }
+    double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+    bound -= dual_->rounding(node.state, bound);
+    node.bound = std::max(node.bound, bound);
+    if (node.bound >= stop()) {
+      node.allowed = view_.allowed;
+      close(node, node.bound);
+      return false;
+    }
+    const auto left = std::count(view_.allowed.begin(), view_.allowed.end(), 1);
+    const int struck =
+        dual_->pricing().strike(view_, tie() + 2 * dual_->rounding(node.state, bound) +
+                                           dual_->constant(node.state.rows, node.state.multiplier));
+    if (struck * 10 <= left) break;
+  }
+  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  return !std::isinf(bound);
+}
+
+}  // namespace mpsearch::solver

@@ -1,0 +1,139 @@
+// What branch and bound does with labels in a node: finish it, or find better choices.
+#include <algorithm>
+#include <cmath>
+
+#include "search/solver/branch_and_bound.h"
+
+namespace mpsearch::solver {
+namespace {
+
+/// What looking at choices near the bound may take, exactly and by beams.
+constexpr LabelEffort kNearBound = {.made = 10'000, .joined = 300'000};
+constexpr LabelEffort kBeamNearBound = {.kept = 300, .joined = 30'000};
+
+constexpr std::size_t kLabelsNear = 400;
+
+}  // namespace
+
+/// Brings up to date what labels through `view` look at.
+void BranchAndBound::prepare_labels(const View& view) {
+  classes_->look_ahead(graph_, view.allowed);
+  if (!cut_) return;
+  cut_->classes.look_ahead(graph_, view.allowed, {classes_->steps.data(), cut_->step});
+  dual_->pricing().price_from_start(view);
+  for (RowBounds& row : row_bounds_) row.pricing.price_from_start(view);
+}
+
+/// Labels from both ends meet where as many choices lie before as behind.
+void BranchAndBound::place_cut() {
+  cut_.reset();
+  if (task_.peak) return;
+  std::vector<double> before = {0};
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const char* const allowed = root_view_.allowed.data() + offsets_.option[k];
+    const auto free = std::count(allowed, allowed + graph_.steps[k].own.size(), 1);
+    before.push_back(before.back() + std::log2(static_cast<double>(std::max<long>(1, free))));
+  }
+  std::size_t at = 0;
+  while (2 * before[at] < before.back()) ++at;
+  if (at == 0 || at == graph_.steps.size()) return;
+  cut_ = Cut{at, UsageClasses(graph_, at, *classes_)};
+}
+
+/// Solves the node by labels if few are enough; false when nothing better is left in it.
+bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effort) {
+  const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
+                    static_cast<long>(graph_.steps.size());
+  if (nodes_ > 1 && left > node.labels_from) return true;
+  prepare_labels(view_);
+  const LabelResult result = search_labels(node, view_, effort, stop());
+  for (const Path& path : result.found) meet(path);
+  if (!result.complete) {
+    node.labels_from = left * 19 / 20;
+    return true;
+  }
+  double least = result.least_pruned;
+  if (!result.found.empty()) least = std::min(least, task_.goal_of(result.found.front()));
+  close(node, least);
+  return false;
+}
+
+LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
+                                          const LabelEffort& effort, double stop) const {
+  const LabelTask task{graph_,
+                       offsets_,
+                       *classes_,
+                       task_,
+                       view,
+                       *goal_,
+                       dual_->pricing(),
+                       node.state.rows,
+                       node.state.multiplier,
+                       dual_->constant(node.state.rows, node.state.multiplier),
+                       row_bounds_};
+  return cut_ && effort.joined > 0 ? label_join(task, *cut_, stop, effort)
+                                   : label_search(task, stop, effort);
+}
+
+void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& effort) {
+  prepare_labels(view_);
+  const LabelResult result = search_labels(node, view_, effort, stop());
+  for (const Path& path : result.found) meet(path);
+}
+
+/// Looks for a choice that costs little more than the bound, more and more of it: few options are
+/// worth looking at then. Where all of them were seen in vain the bound is better for it.
+void BranchAndBound::search_near_bound(SearchNode& node) {
+  const View whole = view_;
+  const double bound = node.bound;
+  bool exact = true;
+  for (double more = 1e-6 * std::fabs(bound) + 1e-9 * spread_;
+       bound + more < stop() && !patience_.over(); more *= 5) {
+    const double target = bound + more;
+    view_ = whole;
+    dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+    const double rounding = dual_->rounding(node.state, target);
+    dual_->pricing().strike(
+        view_, target + rounding + dual_->constant(node.state.rows, node.state.multiplier));
+    LabelResult result;
+    result.complete = true;
+    if (!std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, view_)) &&
+        bound_rows(node)) {
+      prepare_labels(view_);
+      if (exact) result = search_labels(node, view_, kNearBound, target);
+      if (!exact || !result.complete) {
+        exact = false;
+        result = search_labels(node, view_, kBeamNearBound, target);
+      }
+    }
+    for (const Path& path : result.found) meet(path);
+    if (!result.found.empty()) break;
+    if (exact) node.bound = std::max(node.bound, target - rounding);
+  }
+  view_ = whole;
+  bound_rows(node);
+  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+}
+
+/// A beam over the options that the incumbent or the mixed paths of the dual take.
+void BranchAndBound::search_near_incumbent(const SearchNode& node) {
+  if (incumbent_.empty()) return;
+  View near = view_;
+  std::fill(near.allowed.begin(), near.allowed.end(), 0);
+  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+    const int layer = graph_.steps[k].layer;
+    near.allowed[offsets_.option[k] + incumbent_[layer]] = 1;
+    for (std::size_t p = 0; p < node.state.weight.size(); ++p)
+      if (node.state.weight[p] > 0)
+        near.allowed[offsets_.option[k] + node.state.paths[p]->choice[layer]] = 1;
+  }
+  for (std::size_t o = 0; o < near.allowed.size(); ++o)
+    near.allowed[o] = static_cast<char>(near.allowed[o] & view_.allowed[o]);
+  if (std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, near))) return;
+  prepare_labels(view_);
+  const LabelResult result = search_labels(node, near, {.kept = kLabelsNear}, stop());
+  for (const Path& path : result.found) meet(path);
+  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+}
+
+}  // namespace mpsearch::solver
