@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <numeric>
+#include <system_error>
 
 namespace mpsearch {
 namespace {
@@ -29,6 +31,17 @@ std::size_t edits_between(const std::string& a, const std::string& b) {
     last = row;
   }
   return last[b.size()];
+}
+
+/// "did you mean a, b or c?"
+std::string question(const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::string text = "did you mean ";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
+    text += names[i];
+  }
+  return text + "?";
 }
 
 }  // namespace
@@ -58,14 +71,28 @@ std::vector<std::string> nearest_names(std::string_view name,
 }
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
-  const std::vector<std::string> names = nearest_names(name, candidates);
-  if (names.empty()) return {};
-  std::string text = "did you mean ";
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
-    text += names[i];
+  return question(nearest_names(name, candidates));
+}
+
+std::string did_you_mean_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  fs::path missing = fs::path(path).lexically_normal();
+  if (!missing.has_filename()) missing = missing.parent_path();
+  while (missing.has_parent_path() && missing.has_relative_path() &&
+         !fs::exists(missing.parent_path(), failed)) {
+    missing = missing.parent_path();
   }
-  return text + "?";
+  const fs::path folder = missing.parent_path();
+  std::vector<std::string> names;
+  for (fs::directory_iterator entry(folder.empty() ? "." : folder, failed), end;
+       !failed && entry != end; entry.increment(failed)) {
+    names.push_back(entry->path().filename().string());
+  }
+  std::ranges::sort(names);
+  names = nearest_names(missing.filename().string(), names);
+  for (std::string& name : names) name = (folder / name).string();
+  return question(names);
 }
 
 }  // namespace mpsearch

@@ -17,4 +17,8 @@ std::vector<std::string> nearest_names(std::string_view name,
 /// "did you mean a, b or c?", or an empty string where nothing is near.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
+/// The same for a path that does not exist: what is near to its first missing part in the folder
+/// that should hold it.
+std::string did_you_mean_file(const std::string& path);
+
 }  // namespace mpsearch

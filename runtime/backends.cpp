@@ -31,8 +31,8 @@ std::string found(const std::string& what, const std::string& library) {
 
 std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
   if (device == "cpu") return make_cpu_backend(threads);
-  if (device == "cuda") {
-    throw Error(ErrorKind::Unavailable, {.what = "device cuda is not available",
+  if (device == "cuda" || device.starts_with("cuda:")) {
+    throw Error(ErrorKind::Unavailable, {.what = "device " + device + " is not available",
                                          .at = {},
                                          .why = "this build has no CUDA kernels; " +
                                                 found("NVIDIA driver", "libcuda.so.1") + ", " +

@@ -61,13 +61,11 @@ std::vector<std::string> names_in(const fs::path& folder) {
     wanted = wanted.parent_path();
   }
   const std::string folder = wanted.parent_path().string();
-  std::vector<std::string> near = names_in(folder);
-  for (std::string& name : near) name = (fs::path(folder) / name).string();
   throw Error(ErrorKind::Missing,
               {.what = "the data do not exist",
                .at = path,
                .why = fmt::format("{} has no {}", folder, wanted.filename().string()),
-               .try_ = did_you_mean(wanted.string(), near)});
+               .try_ = did_you_mean_file(path)});
 }
 
 /// The file of a folder under one of its usual names: with - or . before idx, packed or not.

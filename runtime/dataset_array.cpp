@@ -161,9 +161,9 @@ void DataArray::reshape(const Shape& wanted, const std::string& user) {
     fits = elements_of(wanted) == elements_of(sample_shape_);
   }
   if (!fits) {
-    refuse(
-        ErrorKind::BadContent, "the data do not fit " + user, origin_,
-        fmt::format("got {} a sample, expected {}", to_string(sample_shape_), to_string(wanted)));
+    refuse(ErrorKind::BadContent, "the data do not fit " + user, origin_,
+           fmt::format("got {} a sample, expected {}", to_string(sample_shape_), to_string(wanted)),
+           "mpsearch inspect shows the shapes of the model");
   }
   if (open) {
     sample_shape_ = std::move(padded);
@@ -238,6 +238,24 @@ void DataArray::require_below(std::int64_t below, const std::string& whose) cons
              fmt::format("{}, record {}{}", origin_, sample,
                          count > 1 ? fmt::format(", element {}", i) : ""),
              whose);
+    }
+  }
+}
+
+void DataArray::require_probabilities(const std::string& whose) const {
+  const auto* stored = std::get_if<StoredValues>(&values_);
+  if (stored == nullptr) return;
+  if (dtype_ != DType::F32) return require_below(2, whose + " takes 0 and 1");
+  const std::size_t count = elements();
+  for (std::int64_t sample = 0; sample < samples_; ++sample) {
+    const std::byte* data = stored_sample(*stored, sample);
+    for (std::size_t i = 0; i < count; ++i) {
+      const float value = load<float>(data + i * 4);
+      if (value >= 0 && value <= 1) continue;
+      refuse(ErrorKind::BadContent, fmt::format("value {} is out of range 0..1", value),
+             fmt::format("{}, record {}{}", origin_, sample,
+                         count > 1 ? fmt::format(", element {}", i) : ""),
+             whose + " takes probabilities");
     }
   }
 }

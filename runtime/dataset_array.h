@@ -62,6 +62,9 @@ class DataArray {
   /// `whose` says what sets the limit, e.g. "the model has 10 classes (output logits)".
   void require_below(std::int64_t below, const std::string& whose) const;
 
+  /// Throws BadContent with file, record and value unless each number is in [0, 1].
+  void require_probabilities(const std::string& whose) const;
+
   /// Throws BadContent unless `write` can give `wanted`: F32 from all, I32 and I64 from integers.
   void require_writable_as(DType wanted, const std::string& user) const;
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 
 namespace mpsearch {
 namespace {
@@ -23,7 +24,7 @@ namespace {
               {.what = missing ? "the file does not exist" : "the file cannot be read",
                .at = path,
                .why = std::strerror(code),
-               .try_ = {}});
+               .try_ = missing ? did_you_mean_file(path) : std::string()});
 }
 
 }  // namespace
@@ -36,7 +37,10 @@ FileBytes FileBytes::map(const std::string& path) {
   if (fstat(file, &info) != 0) fail_to_open(path, errno);
   if (!S_ISREG(info.st_mode)) {
     throw Error(ErrorKind::BadContent,
-                {.what = "not a regular file", .at = path, .why = {}, .try_ = {}});
+                {.what = "not a regular file",
+                 .at = path,
+                 .why = S_ISDIR(info.st_mode) ? "it is a folder" : "it is a device or a pipe",
+                 .try_ = {}});
   }
   const auto size = static_cast<std::size_t>(info.st_size);
   FileBytes bytes;

@@ -1,6 +1,7 @@
 #include "runtime/snapshot.h"
 
 #include <cstring>
+#include <set>
 
 #include "kernels/error.h"
 
@@ -64,6 +65,24 @@ TrainProgress progress_of(const CheckpointData& data) {
   return progress;
 }
 
+/// What a run would drop is another optimizer's state.
+void require_all_known(const Graph& graph, const CheckpointData& data) {
+  std::set<std::string> known;
+  for (const Value& value : graph.values) {
+    if (value.kind == ValueKind::Parameter || value.kind == ValueKind::State) {
+      known.insert(value.name);
+    }
+  }
+  for (const CheckpointTensor& tensor : data.tensors) {
+    if (known.contains(tensor.name)) continue;
+    throw Error(ErrorKind::BadContent,
+                {.what = "the checkpoint holds more than this run has",
+                 .at = "'" + tensor.name + "'",
+                 .why = "the run that wrote it had another optimizer or other trained parameters",
+                 .try_ = "the flags of that run"});
+  }
+}
+
 }  // namespace
 
 Snapshot take_snapshot(const Session& session, const TrainProgress& progress, std::uint64_t seed,
@@ -94,6 +113,7 @@ TrainProgress restore_snapshot(Session& session, const CheckpointData& data, std
                                         .try_ = "--seed " + std::to_string(data.counter(kSeed))});
   }
   const Graph& graph = session.prepared().training.lowered.graph;
+  require_all_known(graph, data);
   for (const Value& value : graph.values) {
     if (value.kind != ValueKind::Parameter && value.kind != ValueKind::State) continue;
     const CheckpointTensor& tensor = data.tensor(value.name);

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 
 namespace mpsearch {
 namespace {
@@ -54,11 +55,13 @@ int open_by_components(int folder, const std::string& location) {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    throw Error(errno == ENOENT || errno == ENOTDIR ? ErrorKind::Missing : ErrorKind::InputOutput,
+    const int code = errno;
+    const bool missing = code == ENOENT || code == ENOTDIR;
+    throw Error(missing ? ErrorKind::Missing : ErrorKind::InputOutput,
                 {.what = "cannot open '" + path.string() + "'",
                  .at = path.string(),
-                 .why = std::strerror(errno),
-                 .try_ = {}});
+                 .why = std::strerror(code),
+                 .try_ = missing ? did_you_mean_file(path.string()) : std::string()});
   }
   map(descriptor, path.string());
 }
@@ -77,10 +80,16 @@ void MappedFile::map(int descriptor, const std::string& name) {
   const int error = errno;
   close(descriptor);
   if (regular && (size_ == 0 || data_ != nullptr)) return;
-  throw Error(ErrorKind::InputOutput, {.what = "cannot read '" + name + "'",
-                                       .at = name,
-                                       .why = regular ? std::strerror(error) : "not a regular file",
-                                       .try_ = {}});
+  if (known && !regular) {
+    throw Error(ErrorKind::BadContent,
+                {.what = "'" + name + "' is not a file",
+                 .at = name,
+                 .why = S_ISDIR(status.st_mode) ? "it is a folder" : "it is a device or a pipe",
+                 .try_ = {}});
+  }
+  throw Error(
+      ErrorKind::InputOutput,
+      {.what = "cannot read '" + name + "'", .at = name, .why = std::strerror(error), .try_ = {}});
 }
 
 MappedFile::~MappedFile() {

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <exception>
+
 #include "kernels/error.h"
 #include "models/stored/atomic_file.h"
 
@@ -10,17 +12,27 @@ namespace {
 
 constexpr std::int64_t kAlignment = 4096;  // so that a reader can map each tensor
 
-/// Protobuf's way to write pieces.
+/// Protobuf's way to write pieces. Its streams write in their destructors, so an error is kept for
+/// later.
 class Pieces : public google::protobuf::io::CopyingOutputStream {
  public:
   explicit Pieces(AtomicFile& file) : file_(file) {}
   bool Write(const void* data, int size) override {
-    file_.write(std::span(static_cast<const std::byte*>(data), static_cast<std::size_t>(size)));
-    return true;
+    if (error_) return false;
+    try {
+      file_.write(std::span(static_cast<const std::byte*>(data), static_cast<std::size_t>(size)));
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    return !error_;
+  }
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
   }
 
  private:
   AtomicFile& file_;
+  std::exception_ptr error_;
 };
 
 void add_entry(onnx::TensorProto& tensor, const char* key, std::string value) {
@@ -60,11 +72,13 @@ void write_model(onnx::ModelProto& model, const std::filesystem::path& path, std
   if (weights > most) write_weights(model, path.string() + ".data");
   AtomicFile file(path.string(), "the model");
   Pieces pieces(file);
+  bool whole = false;
   {
     google::protobuf::io::CopyingOutputStreamAdaptor stream(&pieces);
-    require(model.SerializeToZeroCopyStream(&stream), ErrorKind::Internal,
-            "the model cannot be serialised");
+    whole = model.SerializeToZeroCopyStream(&stream);
   }
+  pieces.rethrow();
+  require(whole, ErrorKind::Internal, "the model cannot be serialised");
   file.commit();
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 
 namespace mpsearch {
 namespace {
@@ -148,7 +149,7 @@ std::string read_whole_file(const std::string& path) {
                 {.what = missing ? "the file does not exist" : "the file cannot be read",
                  .at = path,
                  .why = std::strerror(code),
-                 .try_ = {}});
+                 .try_ = missing ? did_you_mean_file(path) : std::string()});
   };
   if (file < 0) fail(errno);
   const std::shared_ptr<void> closer(nullptr, [file](void*) { close(file); });
@@ -156,7 +157,10 @@ std::string read_whole_file(const std::string& path) {
   if (fstat(file, &info) != 0) fail(errno);
   if (!S_ISREG(info.st_mode)) {
     throw Error(ErrorKind::BadContent,
-                {.what = "not a regular file", .at = path, .why = {}, .try_ = {}});
+                {.what = "not a regular file",
+                 .at = path,
+                 .why = S_ISDIR(info.st_mode) ? "it is a folder" : "it is a device or a pipe",
+                 .try_ = {}});
   }
   std::string content(static_cast<std::size_t>(info.st_size), '\0');
   std::size_t filled = 0;

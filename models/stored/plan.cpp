@@ -1,8 +1,14 @@
 #include "models/stored/plan.h"
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <initializer_list>
 #include <set>
+#include <string_view>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "models/stored/atomic_file.h"
 #include "models/stored/binder.h"
 #include "models/stored/message_json.h"
@@ -20,6 +26,70 @@ void require_unique(std::set<std::string>& seen, const std::string& name, const 
                                       .try_ = {}});
 }
 
+using Words = std::initializer_list<std::string_view>;
+
+void require_word(const std::string& value, Words words, const char* field,
+                  const std::string& origin) {
+  if (std::ranges::find(words, value) != words.end()) return;
+  const std::vector<std::string> names(words.begin(), words.end());
+  std::string expected;
+  for (const std::string& name : names) expected += (expected.empty() ? "" : ", ") + name;
+  throw Error(ErrorKind::BadContent, {.what = "an unknown name",
+                                      .at = origin,
+                                      .why = std::string(field) + ": expected one of " + expected +
+                                             ", got \"" + value + "\"",
+                                      .try_ = did_you_mean(value, names)});
+}
+
+bool is_positive_number(const std::string& text) {
+  double value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return code == std::errc() && end == text.data() + text.size() && value > 0 &&
+         std::isfinite(value);
+}
+
+/// A run takes its settings from the plan, so each must be one that it knows.
+void check(const TrainingSettings& settings, const std::string& origin) {
+  const auto within = [&](bool good, const char* field, const char* range) {
+    if (good) return;
+    throw Error(ErrorKind::BadContent,
+                {.what = "a number is out of range",
+                 .at = origin,
+                 .why = std::string("settings.") + field + " must be " + range,
+                 .try_ = {}});
+  };
+  const OptimizerSettings& optimizer = settings.optimizer;
+  require_word(optimizer.kind, {"sgd", "adam", "adamw"}, "settings.optimizer.kind", origin);
+  require_word(settings.running_variance, {"pytorch", "onnx"}, "settings.running_variance", origin);
+  require_word(settings.effort, {"fast", "normal", "thorough"}, "settings.effort", origin);
+  if (!is_positive_number(settings.loss_scale)) {
+    require_word(settings.loss_scale, {"auto", "off", "megatron"}, "settings.loss_scale", origin);
+  }
+  if (settings.loss.find('=') == std::string::npos) {
+    require_word(settings.loss, {"", "cross-entropy", "mse", "bce"}, "settings.loss", origin);
+  }
+  const auto known = [&](const std::string& precision, const char* field) {
+    if (!precision_from(precision)) {
+      require_word(precision, {"FP32", "BF16", "FP16", "FP8"}, field, origin);
+    }
+  };
+  for (const std::string& name : settings.precisions) known(name, "settings.precisions");
+  for (const PinSettings& pin : settings.pins) known(pin.precision, "settings.pins.precision");
+  within(settings.batch >= 0 && settings.batch <= 1 << 24, "batch", "from 0 to 2^24");
+  within(settings.accumulation >= 1 && settings.accumulation <= 1 << 20, "accumulation",
+         "from 1 to 2^20");
+  within(settings.clip >= 0, "clip", "at least 0");
+  within(optimizer.learning_rate >= 0, "optimizer.learning_rate", "at least 0");
+  within(optimizer.momentum >= 0, "optimizer.momentum", "at least 0");
+  within(optimizer.weight_decay >= 0, "optimizer.weight_decay", "at least 0");
+  within(optimizer.epsilon >= 0, "optimizer.epsilon", "at least 0");
+  within(optimizer.beta1 >= 0 && optimizer.beta1 < 1, "optimizer.beta1", "at least 0, less than 1");
+  within(optimizer.beta2 >= 0 && optimizer.beta2 < 1, "optimizer.beta2", "at least 0, less than 1");
+  for (const InputSettings& input : settings.inputs) {
+    for (const std::int64_t dim : input.shape) within(dim >= 0, "inputs.shape", "not negative");
+  }
+}
+
 /// What JSON and schema cannot say.
 void check(const Plan& plan, const std::string& origin) {
   const auto positive = [&](bool good, const char* field) {
@@ -31,7 +101,8 @@ void check(const Plan& plan, const std::string& origin) {
   };
   positive(plan.budget_bytes >= 0, "budget_bytes");
   positive(plan.peak_bytes >= 0, "peak_bytes");
-  positive(plan.settings.batch >= 0, "settings.batch");
+  check(plan.settings, origin);
+  positive(plan.device.threads >= 0 && plan.device.threads <= 1024, "device.threads");
   std::set<std::string> layers, kernels;
   for (const PlannedLayer& layer : plan.layers) {
     require_unique(layers, layer.name, "layer", origin);

@@ -8,6 +8,7 @@
 
 #include "kernels/error.h"
 #include "kernels/nearest.h"
+#include "models/stored/atomic_file.h"
 
 namespace mpsearch {
 namespace {
@@ -17,14 +18,16 @@ std::string place(const std::string& path, const toml::source_region& region) {
 }
 
 toml::table parsed(const std::string& path) {
-  if (!std::filesystem::exists(path)) {
+  std::error_code failed;
+  if (!std::filesystem::exists(path, failed)) {
     throw Error(ErrorKind::Missing, {.what = "no configuration file '" + path + "'",
                                      .at = {},
                                      .why = "--config or MPSEARCH_CONFIG names it",
-                                     .try_ = {}});
+                                     .try_ = did_you_mean_file(path)});
   }
+  const std::string text = read_whole_file(path);
   try {
-    return toml::parse_file(path);
+    return toml::parse(text, path);
   } catch (const toml::parse_error& error) {
     throw Error(ErrorKind::BadContent, {.what = "not a TOML file",
                                         .at = place(path, error.source()),
@@ -102,7 +105,10 @@ nlohmann::ordered_json schema_of(const OptionSpec& spec) {
     value["enum"] = spec.words;
   } else if (spec.type == OptionType::Integer || spec.type == OptionType::Number) {
     value["type"] = spec.type == OptionType::Integer ? "integer" : "number";
-    if (std::isfinite(spec.low)) value["minimum"] = spec.low;
+    if (spec.low > -std::numeric_limits<float>::max()) {
+      value[spec.above ? "exclusiveMinimum" : "minimum"] = spec.low;
+    }
+    if (spec.high != 0) value[spec.below ? "exclusiveMaximum" : "maximum"] = spec.high;
     if (!spec.words.empty()) {
       value = {{"anyOf", nlohmann::ordered_json::array({value, {{"enum", spec.words}}})}};
     }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -60,6 +61,11 @@ Console::Console(const ConsoleOptions& options)
     loggers_->file->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     loggers_->file->set_level(spdlog::level::debug);
     loggers_->file->flush_on(spdlog::level::debug);
+    // A full disk under the log must not stop hours of work, nor pass unseen.
+    loggers_->file->set_error_handler([this, path = options.log_file](const std::string& why) {
+      if (std::exchange(log_failed_, true)) return;
+      loggers_->terminal.warn("warning: the log file {} is incomplete: {}", path, why);
+    });
   } catch (const spdlog::spdlog_ex& error) {
     throw Error(ErrorKind::CannotCreate, {.what = "cannot open the log file",
                                           .at = options.log_file,
@@ -106,6 +112,10 @@ void Console::warn(std::string_view text) {
   loggers_->terminal.warn("{}{}", colour_ ? "\x1b[33mwarning:\x1b[0m " : "warning: ", text);
   if (loggers_->file) loggers_->file->warn(text);
   set_live_line(line);
+}
+
+void Console::log(std::string_view error) {
+  if (loggers_->file) loggers_->file->error(error);
 }
 
 void Console::set_live_line(std::string_view text) {

@@ -42,6 +42,9 @@ class Console {
   void detail(std::string_view text);
   void warn(std::string_view text);
 
+  /// An error that main will show: to the log file alone.
+  void log(std::string_view error);
+
   /// Replaces the live line; an empty text removes it. Nothing unless live().
   void set_live_line(std::string_view text);
 
@@ -53,6 +56,7 @@ class Console {
   bool live_ = false;
   bool colour_ = false;
   std::string live_line_;
+  bool log_failed_ = false;
   std::unique_ptr<Loggers> loggers_;
 };
 

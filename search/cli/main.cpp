@@ -3,15 +3,30 @@
 #include <cstdlib>
 #include <new>
 
+#include <unistd.h>
+
 #include "search/cli/error_text.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/help.h"
 #include "search/cli/parse.h"
+#include "search/cli/paths.h"
 #include "search/cli/signals.h"
 #include "search/cli/spinning.h"
+#include "search/cli/standard_streams.h"
 
 namespace mpsearch {
 namespace {
+
+int run_verb(const CommandSet& set, const Invocation& invocation, Console& console) {
+  for (const std::string& warning : unknown_variables(set, environ)) console.warn(warning);
+  try {
+    check_paths(invocation);
+    return invocation.verb->run(invocation, console);
+  } catch (const Error& error) {
+    console.log(error_text(error.text(), /*colour=*/false));
+    throw;
+  }
+}
 
 int run(const std::vector<std::string>& words) {
   const CommandSet set = commands();
@@ -30,7 +45,7 @@ int run(const std::vector<std::string>& words) {
   } else if (invocation.help != Help::None) {
     console.print(help_text(set, invocation.verb, invocation.help == Help::Full, console.width()));
   } else {
-    return invocation.verb->run(invocation, console);
+    return run_verb(set, invocation, console);
   }
   // Nothing asked for is a usage error, although it is answered by the help.
   return words.empty() ? exit_code(ErrorKind::Usage) : kExitOk;
@@ -46,6 +61,7 @@ int report(ErrorKind kind, const ErrorText& text) {
 
 int main(int count, char** words) {
   using namespace mpsearch;
+  fill_standard_streams();
   limit_spinning(words);
   install_signals();
   try {

@@ -25,15 +25,40 @@ bool is_word(const OptionSpec& spec, std::string_view text) {
   return std::find(spec.words.begin(), spec.words.end(), text) != spec.words.end();
 }
 
+/// A use of the option that is right.
+std::string example_of(const OptionSpec& spec) {
+  const std::string flag = "--" + std::string(spec.name);
+  if (spec.type == OptionType::Flag) return flag;
+  if (!spec.fallback.empty()) return fmt::format("{} {}", flag, spec.fallback);
+  if (spec.type == OptionType::Word) return fmt::format("{} {}", flag, spec.words.front());
+  if (spec.type == OptionType::Integer)
+    return fmt::format("{} {}", flag, spec.low > 1 ? spec.low : 32);
+  if (spec.type == OptionType::Number) return fmt::format("{} {}", flag, 1.0);
+  return fmt::format("{} {}", flag, spec.value);
+}
+
 [[noreturn]] void refuse(const OptionSpec& spec, std::string_view source, std::string_view value,
                          std::string why) {
   const std::vector<std::string> words(spec.words.begin(), spec.words.end());
   std::string try_ = did_you_mean(value, words);
-  if (try_.empty()) try_ = fmt::format("--{} {}", spec.name, spec.value);
+  if (try_.empty()) try_ = example_of(spec);
   throw Error(ErrorKind::Usage, {.what = fmt::format("{}: bad value '{}'", source, value),
                                  .at = {},
                                  .why = std::move(why),
                                  .try_ = std::move(try_)});
+}
+
+void check_range(const OptionSpec& spec, std::string_view source, std::string_view value,
+                 double number) {
+  if (number < spec.low || (spec.above && number == spec.low)) {
+    refuse(spec, source, value,
+           fmt::format("it must be {} {}", spec.above ? "greater than" : "at least", spec.low));
+  }
+  const double high = greatest(spec);
+  if (number > high || (spec.below && number == high)) {
+    refuse(spec, source, value,
+           fmt::format("it must be {} {}", spec.below ? "less than" : "at most", high));
+  }
 }
 
 void check_value(const OptionSpec& spec, std::string_view source, std::string_view value) {
@@ -53,21 +78,24 @@ void check_value(const OptionSpec& spec, std::string_view source, std::string_vi
     if (!read_number(value, number)) {
       refuse(spec, source, value, "it must be a whole number" + beside);
     }
-    if (static_cast<double>(number) < spec.low) {
-      refuse(spec, source, value, fmt::format("it must be at least {}", spec.low));
-    }
+    check_range(spec, source, value, static_cast<double>(number));
   } else if (spec.type == OptionType::Number) {
     double number = 0;
     if (!read_number(value, number) || !std::isfinite(number)) {
       refuse(spec, source, value, "it must be a number" + beside);
     }
-    if (number < spec.low) {
-      refuse(spec, source, value, fmt::format("it must be at least {}", spec.low));
-    }
+    check_range(spec, source, value, number);
+  } else if (spec.type == OptionType::Path && value.empty()) {
+    refuse(spec, source, value, "it must name a file or folder");
   }
 }
 
 }  // namespace
+
+double greatest(const OptionSpec& spec) {
+  if (spec.high != 0) return spec.high;
+  return spec.type == OptionType::Integer ? 1e12 : std::numeric_limits<float>::max();
+}
 
 Options::Options(std::vector<const OptionSpec*> specs) : specs_(std::move(specs)) {}
 

@@ -27,8 +27,17 @@ struct OptionSpec {
   bool common = false;   // shown by -h
   bool repeats = false;  // may be given several times; a list in the configuration file
   std::vector<std::string_view> words = {};  // of a Word all values, of a number those beside it
-  double low = -std::numeric_limits<double>::infinity();  // least value of a number
+  // Least and greatest value of a number, and whether these are excluded. Beyond the defaults a
+  // number is no 32-bit float, and a product of two counts overflows.
+  double low = -std::numeric_limits<float>::max();
+  double high = 0;  // 0: the default of its type
+  bool above = false;
+  bool below = false;
+  bool written = false;  // a path that the verb writes
 };
+
+/// The greatest value of a numeric option.
+double greatest(const OptionSpec& spec);
 
 /// The values of one run: what flags, environment and configuration file gave, else the default.
 class Options {

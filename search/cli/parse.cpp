@@ -135,13 +135,21 @@ void read_flags(const CommandSet& set, std::vector<std::string> words, Invocatio
   }
 }
 
+constexpr std::string_view kPrefix = "MPSEARCH_";
+
+/// "MPSEARCH_MAX_TIME_RATIO"
+std::string variable_of(const OptionSpec& spec) {
+  std::string name(kPrefix);
+  for (const char c : spec.name) {
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
 void read_environment(const Environment& environment, Options& options) {
   for (const OptionSpec* spec : options.specs()) {
     if (options.given(spec->name)) continue;
-    std::string name = "MPSEARCH_";
-    for (const char c : spec->name) {
-      name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    }
+    const std::string name = variable_of(*spec);
     const char* value = environment(name);
     if (value == nullptr || *value == '\0') continue;
     std::string text = value;
@@ -179,6 +187,25 @@ void check_arguments(const Invocation& invocation) {
 }
 
 }  // namespace
+
+std::vector<std::string> unknown_variables(const CommandSet& set, const char* const* environment) {
+  std::vector<std::string> known;  // without the prefix, which would make all of them near
+  for (const OptionSpec& spec : set.options) {
+    known.push_back(variable_of(spec).substr(kPrefix.size()));
+  }
+  std::vector<std::string> warnings;
+  for (; environment != nullptr && *environment != nullptr; ++environment) {
+    const std::string_view entry(*environment);
+    if (!entry.starts_with(kPrefix)) continue;
+    const std::string name(entry.substr(kPrefix.size(), entry.find('=') - kPrefix.size()));
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const std::vector<std::string> near = nearest_names(name, known, 1);
+    warnings.push_back(
+        fmt::format("{}{} is the variable of no option{}", kPrefix, name,
+                    near.empty() ? "" : fmt::format("; there is {}{}", kPrefix, near[0])));
+  }
+  return warnings;
+}
 
 Invocation parse_command_line(const CommandSet& set, const std::vector<std::string>& words,
                               const Environment& environment) {

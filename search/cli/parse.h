@@ -20,4 +20,8 @@ using Environment = std::function<const char*(const std::string& name)>;
 Invocation parse_command_line(const CommandSet& set, const std::vector<std::string>& words,
                               const Environment& environment);
 
+/// A warning for each variable MPSEARCH_... of "NAME=VALUE" strings (ended by null) that belongs to
+/// no option, with the nearest names.
+std::vector<std::string> unknown_variables(const CommandSet& set, const char* const* environment);
+
 }  // namespace mpsearch

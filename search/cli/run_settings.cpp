@@ -110,6 +110,26 @@ void take_precisions(const Options& options, TrainingSettings& settings) {
   for (const Precision precision : precisions) settings.precisions.emplace_back(name_of(precision));
 }
 
+/// Refuses what the optimizer would not look at.
+void check_optimizer(const Options& options, const OptimizerSettings& optimizer) {
+  const bool sgd = optimizer.kind == "sgd";
+  for (const char* name : {"momentum", "dampening", "nesterov"}) {
+    if (sgd || !given(options, name)) continue;
+    refuse(fmt::format("--{} belongs to --optimizer sgd", name),
+           "the optimizer is " + optimizer.kind, "--optimizer sgd --momentum 0.9");
+  }
+  for (const char* name : {"beta1", "beta2", "epsilon"}) {
+    if (!sgd || !given(options, name)) continue;
+    refuse(fmt::format("--{} belongs to --optimizer adam and adamw", name), "the optimizer is sgd",
+           "--optimizer adamw");
+  }
+  if (optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0)) {
+    refuse("--nesterov needs --momentum, and no --dampening",
+           fmt::format("momentum is {}, dampening {}", optimizer.momentum, optimizer.dampening),
+           "--optimizer sgd --momentum 0.9 --nesterov");
+  }
+}
+
 void take_optimizer(const Options& options, OptimizerSettings& optimizer, bool planned) {
   const std::string before = optimizer.kind;
   take(options, "optimizer", optimizer.kind);
@@ -125,10 +145,7 @@ void take_optimizer(const Options& options, OptimizerSettings& optimizer, bool p
   take(options, "beta1", optimizer.beta1);
   take(options, "beta2", optimizer.beta2);
   take(options, "epsilon", optimizer.epsilon);
-  if (optimizer.kind != "sgd" && given(options, "momentum")) {
-    refuse("--momentum belongs to --optimizer sgd", "the optimizer is " + optimizer.kind,
-           "--optimizer sgd --momentum 0.9");
-  }
+  check_optimizer(options, optimizer);
 }
 
 ScalerOptions scaler_from(const std::string& loss_scale) {

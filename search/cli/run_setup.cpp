@@ -10,6 +10,7 @@
 #include "search/cli/plan_request.h"
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_settings.h"
+#include "search/cli/shell_word.h"
 #include "search/cli/size.h"
 #include "search/profile_cache.h"
 
@@ -110,22 +111,42 @@ void decide_loss(RunSetup& setup, const DataArray* target) {
   }
 }
 
-/// Labels in the range of the classes. A label of the wrong kind or value is found here, not in a
-/// step.
-void check_targets(const RunSetup& setup, const Dataset& data) {
+void check_labels(const DataArray& labels, std::int64_t classes, const std::string& output) {
+  if (!is_integer(labels.dtype())) {
+    throw Error(ErrorKind::BadContent, {.what = "cross-entropy needs integer targets",
+                                        .at = labels.origin(),
+                                        .why = "its values are floats",
+                                        .try_ = "--loss mse"});
+  }
+  if (classes == 1) {
+    throw Error(ErrorKind::BadContent,
+                {.what = "cross-entropy needs two classes or more",
+                 .at = labels.origin(),
+                 .why = fmt::format("output '{}' has one value a sample", output),
+                 .try_ = "--loss bce for labels 0 and 1, --loss mse for numbers"});
+  }
+  labels.require_below(classes,
+                       fmt::format("the model has {} classes (output '{}')", classes, output));
+}
+
+/// Targets of the shape, kind and range that their loss compares with an output. What is wrong is
+/// found here, not in a step.
+void check_targets(const RunSetup& setup, Dataset& data) {
   const std::vector<OutputLoss> losses = losses_of(setup.model, training_options(setup.settings));
   for (std::size_t i = 0; i < losses.size(); ++i) {
-    const ArrayRequest wanted = target_of(setup.model, losses[i], losses[i].output);
-    if (losses[i].kind != LossKind::CrossEntropy || wanted.integers_below == 0) continue;
-    if (!is_integer(data.targets[i].dtype())) {
-      throw Error(ErrorKind::BadContent, {.what = "cross-entropy needs integer targets",
-                                          .at = data.targets[i].origin(),
-                                          .why = "its values are floats",
-                                          .try_ = "--loss mse"});
+    const OutputLoss& loss = losses[i];
+    const ArrayRequest wanted = target_of(setup.model, loss, loss.output);
+    DataArray& targets = data.targets[i];
+    const char* const kind = loss.kind == LossKind::CrossEntropy       ? "cross-entropy"
+                             : loss.kind == LossKind::MeanSquaredError ? "mse"
+                                                                       : "bce";
+    targets.reshape(wanted.sample_shape,
+                    fmt::format("the loss {} of output '{}'", kind, loss.output));
+    if (loss.kind == LossKind::CrossEntropy && wanted.integers_below > 0) {
+      check_labels(targets, wanted.integers_below, loss.output);
+    } else if (loss.kind == LossKind::BinaryCrossEntropy) {
+      targets.require_probabilities(fmt::format("the loss bce of output '{}'", loss.output));
     }
-    data.targets[i].require_below(wanted.integers_below,
-                                  fmt::format("the model has {} classes (output '{}')",
-                                              wanted.integers_below, losses[i].output));
   }
 }
 
@@ -147,20 +168,41 @@ void open_all_data(RunSetup& setup, const Options& options) {
   setup.settings.data_hash = setup.data().content_hash();
 }
 
-void check_plan_fits(const RunSetup& setup) {
-  const Plan& plan = *setup.plan;
-  if (plan.model.sha256 == setup.model.sha256) return;
-  const auto origin = setup.model.metadata.find("mpsearch.trained_from");
-  if (origin != setup.model.metadata.end() && origin->second == plan.model.sha256) return;
-  // Names the differing layers where there are any.
-  precision_of(plan, setup.model);
-  throw Error(ErrorKind::BadContent,
-              {.what = "the plan is of another model",
-               .at = setup.path,
-               .why = fmt::format("the plan's model {} has SHA-256 {:.12}..., this file {:.12}...; "
-                                  "the layers have the same names",
-                                  plan.model.name, plan.model.sha256, setup.model.sha256),
-               .try_ = fmt::format("mpsearch {} --budget SIZE", setup.path)});
+void check_plan_fits(const Plan& plan, const Model& model, const std::string& path) {
+  if (plan.model.sha256 == model.sha256) return;
+  const auto origin = model.metadata.find("mpsearch.trained_from");
+  if (origin != model.metadata.end() && origin->second == plan.model.sha256) return;
+  std::string difference = "the layers have the same names";
+  try {
+    precision_of(plan, model);
+  } catch (const Error& error) {
+    difference = error.text().why;
+  }
+  throw Error(
+      ErrorKind::BadContent,
+      {.what = "the plan is of another model",
+       .at = path,
+       .why = fmt::format("the plan's model {} has SHA-256 {:.12}..., this file {:.12}...; {}",
+                          plan.model.name, plan.model.sha256, model.sha256, difference),
+       .try_ = fmt::format("mpsearch {} --budget SIZE", shell_word(path))});
+}
+
+/// The model as the settings want it. Where a plan's shapes or patterns do not fit, the first thing
+/// to say is that the plan is of another model.
+Model import_planned(const std::string& path, const Plan* plan, const ImportOptions& options) {
+  try {
+    return import_model(path, options);
+  } catch (const Error&) {
+    if (plan == nullptr) throw;
+    std::optional<Model> bare;
+    try {
+      bare = import_model(path);
+    } catch (const Error&) {
+      // The first error stands.
+    }
+    if (bare) check_plan_fits(*plan, *bare, path);
+    throw;
+  }
 }
 
 }  // namespace
@@ -176,9 +218,9 @@ RunSetup set_up(const std::string& model_path, const Options& options, Console& 
   }
   const Plan* const plan = setup.plan ? &*setup.plan : nullptr;
   setup.settings = settings_from(options, plan, auto_batch);
-  setup.model = import_model(model_path, import_options(setup.settings));
+  setup.model = import_planned(model_path, plan, import_options(setup.settings));
+  if (plan != nullptr) check_plan_fits(*plan, setup.model, model_path);
   for (const std::string& note : setup.model.notes) console.note("note: " + note);
-  if (plan != nullptr) check_plan_fits(setup);
   setup.settings.batch = setup.model.batch;
   std::string device = plan != nullptr ? plan->device.backend : "cpu";
   std::int64_t threads = plan != nullptr ? plan->device.threads : 0;

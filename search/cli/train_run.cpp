@@ -17,6 +17,13 @@
 namespace mpsearch {
 namespace {
 
+constexpr const char* kOptimizer = "optimizer";
+
+/// As a checkpoint counts it: sgd, adam, adamw.
+std::uint64_t optimizer_of(const RunSetup& setup) {
+  return static_cast<std::uint64_t>(setup.request.training.optimizer.kind);
+}
+
 RunHeader header_of(const RunSetup& setup, const Choice& choice, const RunFiles& files,
                     std::int64_t predicted_peak) {
   RunHeader header;
@@ -122,6 +129,7 @@ class Recorder {
     data.counters.push_back({"batch", static_cast<std::uint64_t>(batch_of(session_))});
     data.counters.push_back({"accumulate", static_cast<std::uint64_t>(session_.micro_batches())});
     data.counters.push_back({"samples", static_cast<std::uint64_t>(setup_.data().samples())});
+    data.counters.push_back({kOptimizer, optimizer_of(setup_)});
     data.metrics = metrics_;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     write_checkpoint(path, data);
@@ -152,19 +160,32 @@ class Recorder {
 /// Restores the session from the checkpoint; where the run stands.
 TrainProgress resume(Session& session, const RunSetup& setup, const TrainSettings& settings,
                      const RunFiles& files, const CheckpointData& data) {
-  const auto check = [&](bool fits, const std::string& what) {
-    if (fits) return;
+  const auto refuse = [&](std::string why, std::string try_) {
     throw Error(ErrorKind::BadContent, {.what = "the checkpoint is of another run",
                                         .at = files.resume,
-                                        .why = what + " differs",
-                                        .try_ = "the flags of the run that wrote it"});
+                                        .why = std::move(why),
+                                        .try_ = std::move(try_)});
   };
-  check(data.model.sha256 == setup.model.sha256, "the model's SHA-256");
-  check(data.counter("batch") == static_cast<std::uint64_t>(batch_of(session)), "the batch");
-  check(data.counter("accumulate") == static_cast<std::uint64_t>(session.micro_batches()),
+  if (data.model.sha256 != setup.model.sha256) {
+    refuse(fmt::format("its model {} has SHA-256 {:.12}..., this file {:.12}...", data.model.name,
+                       data.model.sha256, setup.model.sha256),
+           "the model that the run began with");
+  }
+  const auto check = [&](const char* counter, std::uint64_t now, const std::string& what,
+                         const std::string& flag) {
+    const std::uint64_t then = data.counter(counter);
+    if (then == now) return;
+    refuse(fmt::format("{}: checkpoint {}, asked for {}", what, then, now),
+           flag.empty() ? "the data of the run that wrote it" : fmt::format("{} {}", flag, then));
+  };
+  check("batch", static_cast<std::uint64_t>(batch_of(session)), "batch", "--batch");
+  check("accumulate", static_cast<std::uint64_t>(session.micro_batches()), "accumulated batches",
         "--accumulate");
-  check(data.counter("samples") == static_cast<std::uint64_t>(setup.data().samples()),
-        "the number of samples");
+  check("samples", static_cast<std::uint64_t>(setup.data().samples()), "samples of the data", "");
+  const auto optimizer = std::ranges::find(data.counters, kOptimizer, &NamedCounter::name);
+  if (optimizer != data.counters.end() && optimizer->value != optimizer_of(setup)) {
+    refuse("its optimizer is another", "--optimizer as in the run that wrote it");
+  }
   return restore_snapshot(session, data, settings.seed, files.plan_json);
 }
 
@@ -187,7 +208,7 @@ Metric metric_of(const EvaluationResult& result) {
 
 Metric metric_of(const TrainOutcome& outcome) {
   if (outcome.evaluation.samples > 0) return metric_of(outcome.evaluation);
-  return {"training loss", outcome.loss};
+  return {kTrainingLoss, outcome.loss};
 }
 
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
@@ -203,9 +224,14 @@ RunResult run_training(const RunSetup& setup, const Choice& choice, Session& ses
     const CheckpointData kept = read_checkpoint(files.resume);
     done = resume(session, setup, settings, files, kept);
     recorder.start(header, done.attempts, kept.metrics);
+    console.note(fmt::format("resumed    {} after step {}", files.resume, done.attempts));
   }
   const std::int64_t samples = batch_of(session) * session.micro_batches();
   const std::int64_t total = total_attempts(settings, setup.data(), samples);
+  if (done.attempts >= total) {
+    console.warn(fmt::format("nothing is left to train: {} steps are done, {} were asked for",
+                             done.attempts, total));
+  }
   Progress progress(console, "train " + choice.name, total);
   TrainCallbacks callbacks;
   callbacks.after_step = [&](const StepReport& report, const TrainProgress& now) {

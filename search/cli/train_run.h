@@ -34,6 +34,9 @@ struct RunResult {
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
                        const TrainSettings& settings, const RunFiles& files, Console& console);
 
+/// The metric of a run that nothing evaluated.
+inline constexpr const char* kTrainingLoss = "training loss";
+
 /// "accuracy" and its value, or the loss for what has no classes.
 struct Metric {
   std::string name;

@@ -11,6 +11,7 @@
 #include "search/cli/exit_code.h"
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
+#include "search/cli/paths.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/progress.h"
@@ -57,13 +58,14 @@ std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::in
 
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
+  const std::filesystem::path folder = options.given("output") ? options.text("output") : "pareto";
+  require_folder("--output", folder.string());
   RunSetup setup = set_up(invocation.arguments[0], options, console);
   add_search_options(options, setup.request);
   const Profiled profiled = profile_or_refuse(setup, console);
   dump_problem(options, limited_problem(profiled, setup.request,
                                         budget_bytes(setup.request.budget, profiled)));
   const std::vector<Plan> plans = front(profiled, setup, options.integer("points"), console);
-  const std::filesystem::path folder = options.given("output") ? options.text("output") : "pareto";
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   nlohmann::ordered_json points = nlohmann::ordered_json::array();

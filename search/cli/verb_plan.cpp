@@ -10,11 +10,13 @@
 #include "search/cli/exit_code.h"
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
+#include "search/cli/paths.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/plan_setup.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_setup.h"
+#include "search/cli/shell_word.h"
 #include "search/cli/verbs.h"
 
 namespace mpsearch {
@@ -32,8 +34,24 @@ void warn_of_emulation(const RunSetup& setup, const Plan& plan, Console& console
   }
 }
 
+struct PlanFiles {
+  std::string plan;
+  std::string report;
+};
+
+/// The report lies beside the plan unless --report says where.
+PlanFiles files_of(const Invocation& invocation) {
+  PlanFiles files{.plan = output_path(invocation, "output", "plan.json"), .report = {}};
+  files.report =
+      output_path(invocation, "report",
+                  std::filesystem::path(files.plan).replace_filename("report.html").string());
+  return files;
+}
+
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
+  const bool dry = options.flag("dry-run");
+  const PlanFiles files = dry ? PlanFiles{} : files_of(invocation);
   RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/true);
   add_search_options(options, setup.request);
   Planned planned = plan_setup(setup, options, console);
@@ -48,16 +66,10 @@ int run(const Invocation& invocation, Console& console) {
                                      profile_bar(console));
   }
   complete_settings(setup, plan);
-  const std::string path = options.given("output") ? options.text("output") : "plan.json";
-  const bool dry = options.flag("dry-run");
-  const std::string report =
-      options.given("report")
-          ? options.text("report")
-          : std::filesystem::path(path).replace_filename("report.html").string();
   if (!dry) {
-    write_plan(path, plan);
+    write_plan(files.plan, plan);
     write_file_atomically(
-        report,
+        files.report,
         report_html(
             {.plan = plan, .profile = stored_profile(profiled, setup.request, *setup.backend)}),
         "the report");
@@ -67,16 +79,18 @@ int run(const Invocation& invocation, Console& console) {
   const int status = answer.interrupted ? exit_code(ErrorKind::Interrupted) : kExitOk;
   if (console.json()) {
     nlohmann::ordered_json out = plan_json(plan);
-    out["plan"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(path);
-    out["report"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(report);
+    out["plan"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(files.plan);
+    out["report"] = dry ? nlohmann::ordered_json() : nlohmann::ordered_json(files.report);
     print_json(console, out);
     return status;
   }
   console.print(plan_text(plan, console.width()));
-  if (!dry) console.print(fmt::format("plan         {}\nreport       {}\n", path, report));
-  console.note(fmt::format(
-      "next: mpsearch train {} --plan {}{}", setup.path, path,
-      setup.data().label == "synthetic" ? " --data PATH" : " --data " + setup.data().label));
+  if (!dry)
+    console.print(fmt::format("plan         {}\nreport       {}\n", files.plan, files.report));
+  const std::string& data = setup.data().label;
+  console.note(fmt::format("next: mpsearch train {} --plan {} --data {}", shell_word(setup.path),
+                           dry ? "PLAN" : shell_word(files.plan),
+                           data == "synthetic" ? "PATH" : shell_word(data)));
   return status;
 }
 

@@ -11,6 +11,7 @@
 #include "reports/report.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
+#include "search/cli/paths.h"
 #include "search/cli/verbs.h"
 
 namespace mpsearch {
@@ -30,6 +31,7 @@ bool is_profile(const std::string& path) {
 }
 
 int run(const Invocation& invocation, Console& console) {
+  const std::string output = output_path(invocation, "output", "report.html");
   ReportData data;
   const auto take = [&](auto read) {
     for (const std::string& warning : read.warnings) console.warn(warning);
@@ -49,8 +51,6 @@ int run(const Invocation& invocation, Console& console) {
     data.plan = std::move(data.front[0]);
     data.front.clear();
   }
-  const std::string output = invocation.options.given("output") ? invocation.options.text("output")
-                                                                : std::string("report.html");
   write_file_atomically(output, report_html(data), "the report");
   if (console.json()) {
     print_json(console, {{"report", output}});

@@ -5,16 +5,20 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
+#include "kernels/nearest.h"
 #include "models/onnx/export.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
+#include "search/cli/paths.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/plan_setup.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_settings.h"
 #include "search/cli/run_setup.h"
+#include "search/cli/shell_word.h"
+#include "search/cli/signals.h"
 #include "search/cli/size.h"
 #include "search/cli/table.h"
 #include "search/cli/train_run.h"
@@ -110,14 +114,30 @@ nlohmann::ordered_json json_of(const RunResult& result, bool losses) {
 
 std::vector<std::string> row_of(const std::string& name, const RunResult& result) {
   const Metric metric = metric_of(result.outcome);
-  return {name,
-          fmt::format("{:.4f}", result.outcome.loss),
-          metric.name == "accuracy" ? fmt::format("{:.2f} %", 100 * metric.value)
-                                    : fmt::format("{:.4f}", metric.value),
-          fmt::format("{:.3f} ms", result.outcome.step_ms),
-          fmt::format("{:.0f}", result.outcome.samples_per_s),
-          format_bytes(result.measured_peak),
-          std::to_string(result.outcome.state.skipped_total)};
+  std::vector<std::string> row{name, fmt::format("{:.4f}", result.outcome.loss)};
+  if (metric.name != kTrainingLoss) {
+    row.push_back(metric.name == "accuracy" ? fmt::format("{:.2f} %", 100 * metric.value)
+                                            : fmt::format("{:.4f}", metric.value));
+  }
+  row.insert(row.end(), {fmt::format("{:.3f} ms", result.outcome.step_ms),
+                         fmt::format("{:.0f}", result.outcome.samples_per_s),
+                         format_bytes(result.measured_peak),
+                         std::to_string(result.outcome.state.skipped_total)});
+  return row;
+}
+
+std::vector<std::string> ratios_of(const RunResult& result, const RunResult& twin) {
+  const auto ratio = [](double a, double b) { return fmt::format("{:.2f}x", b > 0 ? a / b : 0); };
+  const Metric metric = metric_of(result.outcome);
+  std::vector<std::string> row{"ratio", ratio(result.outcome.loss, twin.outcome.loss)};
+  if (metric.name != kTrainingLoss) {
+    row.push_back(ratio(metric.value, metric_of(twin.outcome).value));
+  }
+  row.insert(row.end(), {ratio(result.outcome.step_ms, twin.outcome.step_ms),
+                         ratio(result.outcome.samples_per_s, twin.outcome.samples_per_s),
+                         ratio(static_cast<double>(result.measured_peak),
+                               static_cast<double>(twin.measured_peak))});
+  return row;
 }
 
 std::string text_of(const RunResult& result, const std::optional<RunResult>& twin,
@@ -125,22 +145,15 @@ std::string text_of(const RunResult& result, const std::optional<RunResult>& twi
   std::vector<std::vector<std::string>> rows{row_of(name, result)};
   if (twin) {
     rows.push_back(row_of("fp32", *twin));
-    const auto ratio = [](double a, double b) { return fmt::format("{:.2f}x", b > 0 ? a / b : 0); };
-    rows.push_back({"ratio", ratio(result.outcome.loss, twin->outcome.loss),
-                    ratio(metric_of(result.outcome).value, metric_of(twin->outcome).value),
-                    ratio(result.outcome.step_ms, twin->outcome.step_ms),
-                    ratio(result.outcome.samples_per_s, twin->outcome.samples_per_s),
-                    ratio(static_cast<double>(result.measured_peak),
-                          static_cast<double>(twin->measured_peak))});
+    rows.push_back(ratios_of(result, *twin));
   }
-  return table_text({{"run"},
-                     {"training loss", Align::Right},
-                     {metric_of(result.outcome).name, Align::Right},
-                     {"step", Align::Right},
-                     {"samples/s", Align::Right},
-                     {"peak", Align::Right},
-                     {"skipped", Align::Right}},
-                    rows, 0);
+  std::vector<Column> columns{{"run"}, {kTrainingLoss, Align::Right}};
+  const Metric metric = metric_of(result.outcome);
+  if (metric.name != kTrainingLoss) columns.push_back({metric.name, Align::Right});
+  for (const char* name : {"step", "samples/s", "peak", "skipped"}) {
+    columns.push_back({name, Align::Right});
+  }
+  return table_text(columns, rows, 0);
 }
 
 /// SHA-256 of the file that the plans of this model name.
@@ -181,24 +194,37 @@ std::string default_output(const std::string& model) {
   return std::filesystem::path(model).stem().string() + "-trained.onnx";
 }
 
-RunFiles files_of(const Options& options, const std::string& output, const RunSetup& setup) {
+void require_checkpoint(const std::string& file) {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return;
+  throw Error(ErrorKind::Missing, {.what = "there is no checkpoint to resume from",
+                                   .at = file,
+                                   .why = "--resume names a folder that --checkpoint wrote",
+                                   .try_ = did_you_mean_file(file)});
+}
+
+/// "net.onnx" with another ending; beside a device (/dev/null) in the working folder.
+std::string beside(const std::string& output, const char* ending) {
+  std::filesystem::path path(output);
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
+    path = path.filename();
+  }
+  return path.replace_extension(ending).string();
+}
+
+RunFiles files_of(const Invocation& invocation, const std::string& output) {
+  const Options& options = invocation.options;
   RunFiles files;
-  files.log = std::filesystem::path(output).replace_extension(".run.ndjson").string();
-  if (options.given("run-log")) files.log = options.text("run-log");
+  files.log = output_path(invocation, "run-log", beside(output, ".run.ndjson"));
   std::string folder = options.text("checkpoint");
   if (options.given("resume")) {
     files.resume = (std::filesystem::path(options.text("resume")) / kCheckpointFile).string();
+    require_checkpoint(files.resume);
     if (folder.empty()) folder = options.text("resume");
   }
   if (!folder.empty()) {
-    std::error_code failed;
-    std::filesystem::create_directories(folder, failed);
-    if (failed) {
-      throw Error(ErrorKind::CannotCreate, {.what = "cannot create the checkpoint's folder",
-                                            .at = folder,
-                                            .why = failed.message(),
-                                            .try_ = {}});
-    }
+    require_folder("--checkpoint", folder);
     files.checkpoint = (std::filesystem::path(folder) / kCheckpointFile).string();
   }
   files.every = options.integer("checkpoint-every");
@@ -208,17 +234,15 @@ RunFiles files_of(const Options& options, const std::string& output, const RunSe
                                    .why = "neither --checkpoint nor --resume names a folder",
                                    .try_ = "--checkpoint DIR"});
   }
-  const std::string rescue =
-      std::filesystem::path(output).replace_extension(".checkpoint").string();
-  files.rescue = (std::filesystem::path(rescue) / kCheckpointFile).string();
-  if (setup.plan) files.plan_json = plan_to_json(*setup.plan);
+  const std::filesystem::path rescue(beside(output, ".checkpoint"));
+  files.rescue = (rescue / kCheckpointFile).string();
   return files;
 }
 
 std::string resume_command(const Invocation& invocation, const std::string& folder) {
   std::string command = "mpsearch";
-  for (const std::string& word : invocation.words) command += " " + word;
-  if (!invocation.options.given("resume")) command += " --resume " + folder;
+  for (const std::string& word : invocation.words) command += " " + shell_word(word);
+  if (!invocation.options.given("resume")) command += " --resume " + shell_word(folder);
   return command;
 }
 
@@ -232,29 +256,51 @@ std::string resume_command(const Invocation& invocation, const std::string& fold
                                        .try_ = resume_command(invocation, folder.string())});
 }
 
+/// Says what is left where the disk is full after the last step.
+void save_trained(const Session& session, const RunSetup& setup, const Choice& choice,
+                  const std::string& output, const RunFiles& files) {
+  try {
+    write_trained(session, setup, choice, output);
+  } catch (const Error& error) {
+    if (files.checkpoint.empty()) throw;
+    ErrorText text = error.text();
+    text.try_ += fmt::format("; the checkpoint {} is intact, --resume its folder writes the model",
+                             files.checkpoint);
+    throw Error(error.kind(), std::move(text));
+  }
+}
+
+/// The same run in FP32; nothing where it was interrupted.
+std::optional<RunResult> train_twin(RunSetup& setup, const TrainSettings& settings,
+                                    Console& console) {
+  const Choice fp32 = policy_choice(setup, "fp32", console);
+  Session session(prepare_choice(setup, fp32), *setup.backend);
+  RunResult twin = run_training(setup, fp32, session, settings, {}, console);
+  if (!twin.outcome.stopped) return twin;
+  console.warn("the FP32 twin was interrupted: no comparison");
+  return std::nullopt;
+}
+
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
   const bool plans = options.given("budget") && !options.given("plan");
+  const std::string output =
+      output_path(invocation, "output", default_output(invocation.arguments[0]));
+  RunFiles files = files_of(invocation, output);
   RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/plans);
   if (options.given("budget") && !setup.plan) plan_first(setup, options, console);
+  if (setup.plan) files.plan_json = plan_to_json(*setup.plan);
   const Choice choice = choose(setup, options, console);
   const TrainSettings settings = train_settings(options, setup.settings);
-  const std::string output =
-      options.given("output") ? options.text("output") : default_output(setup.path);
-  const RunFiles files = files_of(options, output, setup);
   Prepared prepared = prepare_choice(setup, choice);
   print_start(setup, choice, prepared, settings, console);
   Session session(std::move(prepared), *setup.backend);
   const RunResult result = run_training(setup, choice, session, settings, files, console);
   if (result.outcome.stopped) throw_interrupted(invocation, files, result.outcome.attempts);
-  write_trained(session, setup, choice, output);
+  save_trained(session, setup, choice, output, files);
 
   std::optional<RunResult> twin;
-  if (options.flag("compare-fp32")) {
-    const Choice fp32 = policy_choice(setup, "fp32", console);
-    Session other(prepare_choice(setup, fp32), *setup.backend);
-    twin = run_training(setup, fp32, other, settings, {}, console);
-  }
+  if (options.flag("compare-fp32")) twin = train_twin(setup, settings, console);
   if (console.json()) {
     nlohmann::ordered_json out = json_of(result, options.flag("log-losses"));
     out["model"] = output;
@@ -265,7 +311,7 @@ int run(const Invocation& invocation, Console& console) {
     console.print(text_of(result, twin, choice.name));
     console.print(fmt::format("\nmodel    {}\nrun log  {}\n", output, files.log));
   }
-  return kExitOk;
+  return stop_requested() ? exit_code(ErrorKind::Interrupted) : kExitOk;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "kernels/nearest.h"
 #include "models/zoo/zoo.h"
 #include "search/cli/output.h"
+#include "search/cli/paths.h"
 #include "search/cli/size.h"
 #include "search/cli/table.h"
 #include "search/cli/verbs.h"
@@ -58,8 +59,7 @@ int run(const Invocation& invocation, Console& console) {
                                    .why = fmt::format("there are {}", fmt::join(names, ", ")),
                                    .try_ = std::move(near)});
   }
-  const std::string path =
-      invocation.options.given("output") ? invocation.options.text("output") : name + ".onnx";
+  const std::string path = output_path(invocation, "output", name + ".onnx");
   write_zoo(name, values, path);
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(path));
   if (console.json()) {

@@ -184,7 +184,8 @@ TEST_F(DatasetErrorTest, ShapesAndTypesThatDoNotFitTheModel) {
   EXPECT_EQ(open_inputs(npy_floats("(2, 3, 2)", std::vector<float>(12))),
             "3: the data do not fit the model's input x\n"
             "  at: FOLDER/x\n"
-            "  why: got [3, 2] a sample, expected [1, 2, 2]");
+            "  why: got [3, 2] a sample, expected [1, 2, 2]\n"
+            "  try: mpsearch inspect shows the shapes of the model");
   EXPECT_EQ(open_inputs(npy_floats("(2, 4, 5, 3)", std::vector<float>(120)), {3, 4, 5}),
             "3: the data do not fit the model's input x\n"
             "  at: FOLDER/x\n"

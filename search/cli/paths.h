@@ -1,0 +1,23 @@
+// Paths of a command, looked at before hours of work: what it writes can be created and is nothing
+// that it reads. Used by main for the paths given, by the verbs for their defaults.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "search/cli/verb.h"
+
+namespace mpsearch {
+
+/// Errors: CannotCreate where a path cannot be written, Usage where it is that of an input or of
+/// another output.
+void check_paths(const Invocation& invocation);
+
+/// Throws CannotCreate where `folder` neither is a folder to write into nor can be made.
+void require_folder(const std::string& use, const std::string& folder);
+
+/// The value of `option` ("output"), or `fallback` after the same checks.
+std::string output_path(const Invocation& invocation, std::string_view option,
+                        const std::string& fallback);
+
+}  // namespace mpsearch
