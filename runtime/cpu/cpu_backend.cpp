@@ -96,11 +96,11 @@ class CpuBackend final : public Backend {
   }
 
   void copy_to_device(std::byte* device, const void* host, std::int64_t bytes) const override {
-    std::memcpy(device, host, static_cast<std::size_t>(bytes));
+    if (bytes > 0) std::memcpy(device, host, static_cast<std::size_t>(bytes));
   }
 
   void copy_to_host(void* host, const std::byte* device, std::int64_t bytes) const override {
-    std::memcpy(host, device, static_cast<std::size_t>(bytes));
+    if (bytes > 0) std::memcpy(host, device, static_cast<std::size_t>(bytes));
   }
 
   void run(std::span<const BoundKernel> steps) const override {

@@ -29,11 +29,11 @@ std::shared_ptr<std::byte> NullBackend::allocate(std::int64_t bytes) const {
 }
 
 void NullBackend::copy_to_device(std::byte* device, const void* host, std::int64_t bytes) const {
-  std::memcpy(device, host, static_cast<std::size_t>(bytes));
+  if (bytes > 0) std::memcpy(device, host, static_cast<std::size_t>(bytes));
 }
 
 void NullBackend::copy_to_host(void* host, const std::byte* device, std::int64_t bytes) const {
-  std::memcpy(host, device, static_cast<std::size_t>(bytes));
+  if (bytes > 0) std::memcpy(host, device, static_cast<std::size_t>(bytes));
 }
 
 void NullBackend::run(std::span<const BoundKernel>) const {}

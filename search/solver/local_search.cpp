@@ -21,8 +21,10 @@ Worth worth_of(const Problem& problem, const std::vector<int>& choice) {
   const auto excess = [](double sum, double limit) {
     return std::max(0.0, sum - limit) / std::max(1e-300, std::fabs(limit));
   };
-  double over = excess(static_cast<double>(evaluation.peak),
-                       static_cast<double>(std::max<std::int64_t>(1, problem.limits.bytes)));
+  double over = 0;  // over all events: with the peak alone, two that are equally full would be stuck
+  for (const std::int64_t bytes : evaluation.bytes)
+    over += excess(static_cast<double>(bytes),
+                   static_cast<double>(std::max<std::int64_t>(1, problem.limits.bytes)));
   if (problem.limits.ms && !within_limit(evaluation.ms, *problem.limits.ms))
     over += excess(evaluation.ms, *problem.limits.ms);
   if (problem.limits.sensitivity &&

@@ -315,7 +315,8 @@ TEST_F(RunVerbs, ParetoWritesAPlanForEachPoint) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(departure_from_schema(outcome.out, "pareto"), "");
   double before = std::numeric_limits<double>::infinity();
-  for (const json& point : json::parse(outcome.out)["points"]) {
+  const json front = json::parse(outcome.out);
+  for (const json& point : front["points"]) {
     EXPECT_LE(point["peak_bytes"], point["budget_bytes"]);
     EXPECT_LE(point["sensitivity"], before);
     before = point["sensitivity"];

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Net {
   std::string way;
   std::vector<OutputLoss> losses;  // as small_nets.py
 };
+
+void PrintTo(const Net& net, std::ostream* out) { *out << net.name << ", " << net.way; }
 
 /// Ten nets in each of PyTorch's three ways.
 std::vector<Net> nets() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -220,6 +221,30 @@ TEST(Engines, AgreeOnTheOptimum) {
     EXPECT_NEAR(problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity,
                 exact.objective, size);
   }
+}
+
+/// A hundred layers, thirty events about equally full: no single move lowers the peak.
+TEST(LastResort, MeetsTheLimitWhereManyEventsAreEquallyFull) {
+  std::mt19937 random(7);
+  Problem problem;
+  problem.objective = Objective::Ms;
+  problem.limits.bytes = 50000;
+  problem.events = 30;
+  problem.base.assign(30, 0);
+  for (int l = 0; l < 100; ++l) {
+    ProblemLayer layer;
+    for (int o = 0; o < 6; ++o) {
+      ProblemOption option;
+      option.ms = static_cast<double>(random() % 100000);
+      for (int e = 0; e < 30; ++e)
+        option.bytes.push_back({e, e, static_cast<std::int64_t>(random() % 1000)});
+      layer.options.push_back(std::move(option));
+    }
+    problem.layers.push_back(std::move(layer));
+  }
+  const std::vector<int> choice = solver::search_locally(problem, {});
+  ASSERT_FALSE(choice.empty());
+  EXPECT_EQ(violated_limit(problem, evaluate(problem, choice)), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, AgainstBruteForce, ::testing::Values(Engine::Exact, Engine::Cbc),
