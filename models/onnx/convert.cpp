@@ -402,6 +402,7 @@ Conversion convert(const ModelFile& file, const InputSizes& sizes, const ImportO
   Walk walk(file, sizes, options, load_weights);
   walk.scope.written = literals.has_value() ? &*literals : nullptr;
   walk.scope.written_batch = sizes.written_batch;
+  walk.scope.batches = {sizes.written_batch};
   walk.run(sizes.shapes);
   return finish(std::move(walk.scope), std::move(walk.unsupported));
 }

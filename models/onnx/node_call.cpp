@@ -139,8 +139,11 @@ Shape NodeCall::literal_target(const Shape& from, const Shape& target, bool expa
   const bool follows = before.from != from || (expand && scope.written_batch > 1);
   if (!follows || target.empty() || before.result.empty()) return plain();
   if (!expand) {
-    const Shape scaled = rescaled(before.from, before.result, from, scope.written_batch);
-    return scaled.empty() ? plain() : mpsearch::reshaped(from, scaled, true);
+    scope.note_batches(before.from, from);
+    const Shape scaled = rescaled(before.from, before.result, from, scope.batches);
+    if (scaled.empty()) return plain();
+    scope.note_batches(before.result, scaled);
+    return mpsearch::reshaped(from, scaled, true);
   }
   Shape scaled = before.result;
   const bool leads = scaled[0] == scope.written_batch && before.from.size() == scaled.size() &&

@@ -76,7 +76,10 @@ void gather_nd(NodeCall& call) {
   const Shape x = call.shape(0);
   require(batch >= 0 && batch < static_cast<Int>(x.size()) && call.rank(1) > 0,
           ErrorKind::BadContent, "batch_dims is " + std::to_string(batch));
-  check_indices(call, 1, {x.begin() + batch, x.end()});
+  const Int depth = call.shape(1).back();
+  require(depth > 0 && depth <= static_cast<Int>(x.size()) - batch, ErrorKind::BadContent,
+          "its indices have shape " + to_string(call.shape(1)) + ", its data " + to_string(x));
+  check_indices(call, 1, {x.begin() + batch, x.begin() + batch + depth});
   call.result(call.emit("GatherND", {call.part(0), call.integer(1)}, {{"batch_dims", batch}}));
 }
 

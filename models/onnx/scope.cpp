@@ -144,6 +144,13 @@ void Scope::tie_weights() {
   }
 }
 
+void Scope::note_batches(const Shape& before, const Shape& now) {
+  for (std::size_t i = 0; i < std::min(before.size(), now.size()); ++i) {
+    const bool known = std::ranges::find(batches, before[i]) != batches.end();
+    if (before[i] != now[i] && !known) batches.push_back(before[i]);
+  }
+}
+
 Symbol& Scope::symbol(const std::string& name) {
   const auto [entry, added] = symbols_.try_emplace(name);
   if (added) entry->second.unknown = true;

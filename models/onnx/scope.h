@@ -77,6 +77,9 @@ class Scope {
   LiteralShapes literals;                  // recorded in this walk
   const LiteralShapes* written = nullptr;  // those at the file's own batch, where that is rewritten
   std::int64_t written_batch = 0;
+  /// Sizes in the file, its batch first, that are others at the batch asked for.
+  std::vector<std::int64_t> batches;
+  void note_batches(const Shape& before, const Shape& now);
   std::int64_t dropouts = 0;
   std::map<std::string, std::int64_t> noted;  // notes that count: text with {} for the number
 

@@ -74,16 +74,17 @@ std::int64_t product(const Shape& shape, Run run) {
   return result;
 }
 
-/// The dimension of `result` within `to` that takes a change from `old` to `now` elements: the one
-/// that is the batch, unless the input's own dimension is (then its first that divides).
-std::size_t taker(const Shape& result, Run to, bool whole, std::int64_t written_batch,
+/// The dimension of `result` within `to` that takes a change from `old` to `now` elements.
+std::size_t taker(const Shape& result, Run to, std::span<const std::int64_t> batches,
                   std::int64_t old, std::int64_t now) {
   const auto divides = [&](std::size_t i) {
     std::int64_t scaled = 0;
     return !__builtin_mul_overflow(result[i], now, &scaled) && scaled % old == 0;
   };
-  for (std::size_t i = to.begin; !whole && i < to.end; ++i) {
-    if (result[i] == written_batch && divides(i)) return i;
+  for (const std::int64_t batch : batches) {
+    for (std::size_t i = to.begin; i < to.end; ++i) {
+      if (result[i] == batch && divides(i)) return i;
+    }
   }
   for (std::size_t i = to.begin; i < to.end; ++i) {
     if (divides(i)) return i;
@@ -94,7 +95,7 @@ std::size_t taker(const Shape& result, Run to, bool whole, std::int64_t written_
 }  // namespace
 
 Shape rescaled(const Shape& from, const Shape& result, const Shape& now,
-               std::int64_t written_batch) {
+               std::span<const std::int64_t> batches) {
   if (from.size() != now.size()) return {};
   Shape scaled = result;
   Run in;
@@ -112,11 +113,10 @@ Shape rescaled(const Shape& from, const Shape& result, const Shape& now,
     const std::int64_t old_count = product(from, in);
     const std::int64_t new_count = product(now, in);
     if (old_count == new_count) continue;
-    bool whole = false;  // a changed dimension that is the batch and nothing else
-    for (std::size_t i = in.begin; i < in.end; ++i) {
-      whole = whole || (from[i] != now[i] && from[i] == written_batch);
-    }
-    const std::size_t at = taker(result, out, whole, written_batch, old_count, new_count);
+    // The batch itself leads what it is split or merged into.
+    const bool leads = from[in.begin] == batches[0] && now[in.begin] != from[in.begin];
+    const std::size_t at =
+        taker(result, out, leads ? std::span<const std::int64_t>() : batches, old_count, new_count);
     if (at == out.end) return {};
     scaled[at] = result[at] * new_count / old_count;
   }

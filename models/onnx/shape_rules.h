@@ -2,6 +2,8 @@
 // caller adds the node. Internal to models/onnx.
 #pragma once
 
+#include <span>
+
 #include "kernels/tensor.h"
 
 namespace mpsearch {
@@ -16,11 +18,12 @@ Shape axes_from_front(const Shape& axes, std::size_t rank);
 Shape reshaped(const Shape& from, const Shape& target, bool allow_zero);
 
 /// Result of a Reshape whose literal target was written for another batch: `from` became `result`
-/// at `written_batch`; what it becomes where its input has the shape `now`. The two shapes are cut
-/// into the shortest runs of dimensions with equal products; where a run's input changed, the
-/// output dimension that holds the batch changes with it. Empty where no such dimension divides.
+/// at the first of `batches`; what it becomes where its input has the shape `now`. The two shapes
+/// are cut into the shortest runs of dimensions with equal products; where a run's input changed,
+/// one output dimension changes with it: the one of the first size in `batches` (sizes that changed
+/// with the batch elsewhere), else the first that divides. Empty where none does.
 Shape rescaled(const Shape& from, const Shape& result, const Shape& now,
-               std::int64_t written_batch);
+               std::span<const std::int64_t> batches);
 
 Shape squeezed(const Shape& from, const Shape& axes);  // no axes: every dimension of 1
 Shape unsqueezed(const Shape& from, const Shape& axes);

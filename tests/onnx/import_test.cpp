@@ -168,6 +168,23 @@ TEST_F(Import, names_the_node_that_does_not_follow_another_batch) {
             "the file was written for batch 4, and this node does not follow another one");
 }
 
+TEST_F(Import, checks_constant_indices_against_the_dimensions_that_they_reach) {
+  const auto rows = [](std::int64_t row) {
+    return [row](OnnxBuilder& b) {
+      b.initializer("table", {49, 3}, Floats(147, 0.5F));
+      b.initializer("row", Ints{row});
+      b.initializer("column", Ints{1, 1});
+      b.node("index", "Reshape", {"row", "column"});
+      b.node("pick", "GatherND", {"table", "index"});
+      return b.node("sum", "Add", {"x", "pick"});
+    };
+  };
+  EXPECT_EQ(output_shape(imported(rows(23))), (Shape{2, 3}));
+  const std::filesystem::path beyond = built(rows(49));
+  EXPECT_NE(error_of([&] { import_model(beyond); }).text().what.find("index 49 is out of range"),
+            std::string::npos);
+}
+
 TEST_F(Import, decides_by_role_what_trains) {
   const auto build = [](OnnxBuilder& b) {
     b.initializer("mean", {3}, Floats(3, 1));
