@@ -59,6 +59,11 @@ std::vector<Layout> assign_layouts(const Graph& graph) {
         const ValueId root = graph.root(input);
         const NodeId producer = graph.value(root).producer;
         const Shape& shape = graph.value(input).type.shape;
+        const bool same_rank = shape.size() == rank && producer != kNone;
+        if (same_rank && graph.value(root).type.form.dtype == DType::BIT) {
+          last = layouts[static_cast<std::size_t>(producer)] == Layout::ChannelsLast;
+          break;  // a mask stays as it was written: bits are never reordered
+        }
         last = last || (producer != kNone && graph.value(root).type.shape == shape &&
                         shape.size() == rank &&
                         layouts[static_cast<std::size_t>(producer)] == Layout::ChannelsLast);

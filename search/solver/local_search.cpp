@@ -21,7 +21,8 @@ Worth worth_of(const Problem& problem, const std::vector<int>& choice) {
   const auto excess = [](double sum, double limit) {
     return std::max(0.0, sum - limit) / std::max(1e-300, std::fabs(limit));
   };
-  double over = 0;  // over all events: with the peak alone, two that are equally full would be stuck
+  double over =
+      0;  // over all events: with the peak alone, two that are equally full would be stuck
   for (const std::int64_t bytes : evaluation.bytes)
     over += excess(static_cast<double>(bytes),
                    static_cast<double>(std::max<std::int64_t>(1, problem.limits.bytes)));

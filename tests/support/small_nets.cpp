@@ -121,4 +121,13 @@ Model mlp_net(std::int64_t batch, std::int64_t classes) {
   return net.finish(net.linear("fc2", x, 16, classes), batch);
 }
 
+Model generator_net(std::int64_t batch) {
+  NetBuilder net;
+  ValueId x = net.linear("fc1", net.input({batch, 12}), 12, 48);
+  x = net.node("image", "Reshape", {x}, {{"shape", Shape{batch, 3, 4, 4}}});
+  x = net.conv("conv", net.node("relu1", "Relu", {x}), 3, 2);
+  x = net.node("flatten", "Reshape", {x}, {{"shape", Shape{batch, 32}}});
+  return net.finish(net.linear("fc2", x, 32, 5), batch);
+}
+
 }  // namespace mpsearch::testing

@@ -12,4 +12,7 @@ Model residual_net(std::int64_t batch);
 /// Linear-relu-linear on [batch, 12], `classes` outputs.
 Model mlp_net(std::int64_t batch, std::int64_t classes);
 
+/// As the start of a generator: linear, reshaped to an image, relu, convolution, linear; 5 classes.
+Model generator_net(std::int64_t batch);
+
 }  // namespace mpsearch::testing
