@@ -44,6 +44,7 @@ class BranchAndBound {
   bool feasible(const Path& path) const;
 
   bool process(SearchNode& node, bool is_root);
+  static std::vector<int> heaviest_rows(const DualState& state);
   bool bound_rows(SearchNode& node);
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node, const LabelEffort& effort);

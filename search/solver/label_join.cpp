@@ -15,10 +15,13 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Partners tried for each label by how well they fill one limit.
 constexpr int kTried = 24;
 
+/// Relative difference of costs that leaves no doubt.
+constexpr double kTie = 1e-8;
+
 class Join {
  public:
   Join(const LabelTask& task, const LabelPass& left, const LabelPass& right, double stop)
-      : in_(task), left_(left), right_(right), stop_(stop), least_(kInfinity) {
+      : in_(task), left_(left), right_(right), stop_(stop), second_(stop), best_goal_(stop) {
     const ClassBoundary& here = left.boundary();
     const int events = task.task.events;
     for (std::size_t r = 0; r < here.runs.size(); ++r) {
@@ -47,7 +50,10 @@ class Join {
     return try_all(most);
   }
 
-  double least() const { return least_; }
+  /// The least bound of what was dropped because of it.
+  double least_pruned() const { return least_pruned_; }
+  double best_goal() const { return best_goal_; }
+  double second_goal() const { return second_; }
   std::pair<int, int> best() const { return best_; }
 
  private:
@@ -94,11 +100,13 @@ class Join {
     const double* const left = left_.labels().of(l);
     const double* const right = right_.labels().of(r);
     const double goal = left[0] + right[0];
-    if (goal >= least_ || !fits(left, right)) return;
-    least_ = goal;
-    if (goal >= stop_) return;
-    stop_ = goal;
-    best_ = {l, r};
+    const std::pair<int, int> pair(l, r);
+    if (goal >= second_ || pair == best_ || !fits(left, right)) return;
+    second_ = goal;
+    if (goal >= best_goal_) return;
+    second_ = best_goal_;
+    best_goal_ = goal;
+    best_ = pair;
   }
 
   /// The limit that weighs most: partners that leave little of it unused are the most promising.
@@ -143,8 +151,9 @@ class Join {
       for (const int l : lefts_[n]) {
         const double mine = constant + part(left_, l) - margin;
         for (const auto& [theirs, r] : order) {
-          if (!(mine + theirs < stop_)) {
-            least_ = std::min(least_, mine + theirs);
+          // What costs as much as the best may be one more of the best.
+          if (!(mine + theirs < std::min(stop_, best_goal_ + kTie * std::fabs(best_goal_)))) {
+            least_pruned_ = std::min(least_pruned_, mine + theirs);
             break;
           }
           if (++joined > most) return false;
@@ -159,7 +168,9 @@ class Join {
   const LabelPass& left_;
   const LabelPass& right_;
   double stop_;
-  double least_;
+  double second_;
+  double best_goal_;
+  double least_pruned_ = kInfinity;
   std::pair<int, int> best_ = {-1, -1};
   std::vector<Meet> meets_;
   std::vector<std::vector<int>> lefts_, rights_;  // of each node
@@ -175,12 +186,15 @@ LabelResult label_join(const LabelTask& task, const Cut& cut, double stop,
   if (!right.run(task.graph.steps.size() - cut.step, effort)) return {};
   LabelResult result;
   result.complete = left.complete() && right.complete();
-  result.least_pruned = std::min(left.least_pruned(), right.least_pruned());
+  result.least_other = std::min(left.least_pruned(), right.least_pruned());
   if (left.labels().size() == 0 || right.labels().size() == 0) return result;
   Join join(task, left, right, stop);
   result.complete = join.run(effort.joined) && result.complete;
-  result.least_pruned = std::min(result.least_pruned, join.least());
+  result.least_other = std::min(result.least_other, join.least_pruned());
   if (join.best().first >= 0) {
+    const double lead = std::min(left.least_lead(), right.least_lead());
+    result.least_other =
+        std::min({result.least_other, join.second_goal(), join.best_goal() + lead});
     std::vector<int> choice(task.graph.steps.size());
     left.trace(join.best().first, choice);
     right.trace(join.best().second, choice);

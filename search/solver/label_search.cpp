@@ -36,7 +36,13 @@ std::vector<Path> finished(const LabelTask& task, const LabelPass& pass) {
 LabelResult label_search(const LabelTask& task, double stop, const LabelEffort& effort) {
   LabelPass pass(task, task.classes, true, stop);
   if (!pass.run(task.graph.steps.size(), effort)) return {};
-  return {pass.complete(), pass.least_pruned(), finished(task, pass)};
+  LabelResult result{pass.complete(), pass.least_pruned(), finished(task, pass)};
+  if (result.found.empty()) return result;
+  const double best = task.task.goal_of(result.found.front());
+  result.least_other = std::min(result.least_other, best + pass.least_lead());
+  if (result.found.size() > 1)
+    result.least_other = std::min(result.least_other, task.task.goal_of(result.found[1]));
+  return result;
 }
 
 }  // namespace mpsearch::solver

@@ -34,16 +34,17 @@ struct LabelTask {
 
 struct LabelResult {
   bool complete = false;  // nothing was dropped but what cannot be better
-  double least_pruned =
-      std::numeric_limits<double>::infinity();  // bound, of those at `stop` or more
-  std::vector<Path> found;                      // by goal, the best first; a few at most
+  /// When complete: no choice but the first found costs less than this.
+  double least_other = std::numeric_limits<double>::infinity();
+  std::vector<Path> found;  // by goal, the best first; a few at most
 };
 
-/// Of the labels of one layer the best `kept` go on; after `made` in all (of each direction) the
-/// search gives up, and after `joined` pairs as well.
+/// Of the labels of one layer the best `kept` go on. The search gives up after `made` labels (of
+/// each direction), later if it is on the way to finish within `hoped`, and after `joined` pairs.
 struct LabelEffort {
   std::size_t kept = std::numeric_limits<std::size_t>::max();
   std::size_t made = std::numeric_limits<std::size_t>::max();
+  std::size_t hoped = 0;
   std::size_t joined = 0;
 };
 

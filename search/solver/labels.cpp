@@ -49,12 +49,13 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
     extend(k);
     if (has_choice(k)) {
       made += next_.size();
-      if (made > effort.made) return false;
+      if (made > effort.made && !on_the_way(steps, made, effort.hoped)) return false;
       keep_undominated(effort.kept);
       if (dropped_) complete_ = false;
     } else {  // hardly more labels than before
       std::swap(now_, next_);
     }
+    widths_.push_back(now_.size());
     traces_.push_back(now_.trace);
     if (now_.size() == 0) {
       done_ = steps;
@@ -62,6 +63,21 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
     }
   }
   return true;
+}
+
+/// Whether labels that go on to grow in number as they did of late stay within `hoped`.
+bool LabelPass::on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const {
+  if (made > hoped) return false;
+  if (widths_.size() < 8) return true;
+  const std::size_t late = widths_.size() / 2;
+  const double now = static_cast<double>(next_.size());
+  const double then = static_cast<double>(widths_[widths_.size() - late]);
+  const double growth = std::max(1.0, std::pow(now / then, 1.0 / static_cast<double>(late)));
+  double width = now;
+  double all = static_cast<double>(made);
+  for (std::size_t i = done_; i < steps && all <= static_cast<double>(hoped); ++i)
+    all += width *= growth;
+  return all <= static_cast<double>(hoped);
 }
 
 void LabelPass::trace(int label, std::vector<int>& choice) const {
@@ -252,7 +268,7 @@ std::vector<int> LabelPass::varying_figures() const {
 }
 
 /// Leaves in `order` the labels that none dominates where they differ in one figure at most.
-void LabelPass::keep_staircase(int figure, std::vector<int>& order) const {
+void LabelPass::keep_staircase(int figure, std::vector<int>& order) {
   const auto key = [&](int i) {
     return std::tuple(next_.node[i], next_.of(i)[0], next_.of(i)[figure]);
   };
@@ -261,12 +277,15 @@ void LabelPass::keep_staircase(int figure, std::vector<int>& order) const {
   for (const int i : order) {
     const bool better = kept.empty() || next_.node[kept.back()] != next_.node[i] ||
                         (figure > 0 && next_.of(i)[figure] < next_.of(kept.back())[figure]);
-    if (better) kept.push_back(i);
+    if (better)
+      kept.push_back(i);
+    else
+      least_lead_ = std::min(least_lead_, next_.of(i)[0] - next_.of(kept.back())[0]);
   }
   order = std::move(kept);
 }
 
-bool LabelPass::dominated(int i, const std::vector<int>& by) const {
+bool LabelPass::dominated(int i, const std::vector<int>& by) {
   const double* const mine = next_.of(i);
   const std::ptrdiff_t n = by.size();
   return std::any_of(by.end() - std::min(n, kCompared), by.end(), [&](int j) {
@@ -274,6 +293,7 @@ bool LabelPass::dominated(int i, const std::vector<int>& by) const {
     if (theirs[0] > mine[0] + goal_slack_) return false;
     for (int f = 1; f < next_.figures; ++f)
       if (theirs[f] > mine[f]) return false;
+    least_lead_ = std::min(least_lead_, mine[0] - theirs[0]);
     return true;
   });
 }

@@ -43,7 +43,10 @@ class LabelPass {
 
   const Labels& labels() const { return now_; }
   bool complete() const { return complete_; }
+  /// The least bound of what was dropped because of it.
   double least_pruned() const { return least_pruned_; }
+  /// By how much less the goal of a label that dominated another was, at least.
+  double least_lead() const { return least_lead_; }
   /// The class of an event and whether it includes the base, after the last step.
   const ClassRun& run_of(int event) const { return boundary().run_of(event); }
   const ClassBoundary& boundary() const { return classes_.boundaries[done_]; }
@@ -65,6 +68,7 @@ class LabelPass {
 
   std::size_t step_at(std::size_t i) const { return forward_ ? i : in_.graph.steps.size() - 1 - i; }
   bool has_choice(std::size_t k) const;
+  bool on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const;
   void begin();
   void prepare();
   void extend(std::size_t k);
@@ -75,8 +79,8 @@ class LabelPass {
   double rest(const Pricing& pricing, int node) const;
   void keep_undominated(std::size_t most);
   std::vector<int> varying_figures() const;
-  void keep_staircase(int figure, std::vector<int>& order) const;
-  bool dominated(int i, const std::vector<int>& by) const;
+  void keep_staircase(int figure, std::vector<int>& order);
+  bool dominated(int i, const std::vector<int>& by);
 
   const LabelTask& in_;
   const UsageClasses& classes_;
@@ -87,12 +91,14 @@ class LabelPass {
   std::size_t done_ = 0;  // steps
   std::vector<const RowBounds*> others_;
   Labels now_, next_;
+  std::vector<std::size_t> widths_;  // labels after each step
   std::vector<std::vector<Trace>> traces_;  // after each step
   std::vector<double> factor_;
   double add_ = 0;
   std::vector<Guard> guards_;
   std::vector<double> figures_;
   double least_pruned_ = std::numeric_limits<double>::infinity();
+  double least_lead_ = std::numeric_limits<double>::infinity();
   bool complete_ = true;
   bool dropped_ = false;
 };

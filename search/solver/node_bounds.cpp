@@ -11,11 +11,13 @@ namespace {
 constexpr int kRootSteps = 300;
 constexpr int kNodeSteps = 10;
 
-/// Labels of the widest beams at the root.
-constexpr std::size_t kMostJoined = 10'000;
+constexpr std::size_t kBoundedRows = 6;
+
+/// Labels in all of the widest beam at the root.
+constexpr std::size_t kBeamLabels = 150'000;
 
 /// Labels that may be made to finish another node, of each direction, and the pairs joined.
-constexpr LabelEffort kFinishNode = {.made = 5'000, .joined = 100'000};
+constexpr LabelEffort kFinishNode = {.made = 1'000, .hoped = 30'000, .joined = 100'000};
 
 }  // namespace
 
@@ -38,13 +40,18 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     search_near_incumbent(node);
     if (stop() < before && !tighten(node, kNodeSteps)) return false;
     if (!shrink_to_view(node)) return false;
-    for (std::size_t kept = 300; kept <= kMostJoined; kept *= 5) {
-      if (!finish_by_labels(node, {.made = 20 * kept, .joined = 1000 * kept})) return false;
+    const std::size_t widest =
+        std::clamp<std::size_t>(kBeamLabels / graph_.steps.size(), 300, 10'000);
+    for (std::size_t kept = 300; kept <= widest; kept *= 4) {
+      if (!finish_by_labels(node, {.made = 5 * kept, .hoped = 500 * kept, .joined = 1000 * kept}))
+        return false;
       if (patience_.over() || task_.peak) break;
       const double last = stop();
       search_beams(node, {.kept = kept, .joined = 100 * kept});
       if (stop() < last && (!tighten(node, kNodeSteps) || !shrink_to_view(node))) return false;
     }
+    if (!finish_by_labels(node, {.made = 10'000, .hoped = 2'000'000, .joined = 5'000'000}))
+      return false;
     node.allowed = view_.allowed;
     return true;
   } else if (incumbent_.empty() || nodes_ % 16 == 0) {
@@ -106,9 +113,22 @@ void BranchAndBound::price_goal() {
   goal_->price(task_.goal, root_view_);
 }
 
-/// The cheapest ways to the end for each row of the node alone; strikes out what breaks one.
+/// The rows of the greatest multipliers; looking at all of them costs more than it brings.
+std::vector<int> BranchAndBound::heaviest_rows(const DualState& state) {
+  std::vector<std::size_t> order(state.rows.size());
+  for (std::size_t r = 0; r < order.size(); ++r) order[r] = r;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return state.multiplier[a] > state.multiplier[b];
+  });
+  order.resize(std::min(order.size(), kBoundedRows));
+  std::vector<int> rows;
+  for (const std::size_t r : order) rows.push_back(state.rows[r]);
+  return rows;
+}
+
+/// The cheapest ways to the end for the rows that matter, each; strikes out what breaks one.
 bool BranchAndBound::bound_rows(SearchNode& node) {
-  std::vector<int> rows = node.state.rows;
+  std::vector<int> rows = heaviest_rows(node.state);
   for (std::size_t r = 0; r < task_.others.size(); ++r) {
     const int row = task_.events + static_cast<int>(r);
     if (std::count(rows.begin(), rows.end(), row) == 0) rows.push_back(row);

@@ -46,15 +46,21 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
                     static_cast<long>(graph_.steps.size());
   if (nodes_ > 1 && left > node.labels_from) return true;
   prepare_labels(view_);
-  const LabelResult result = search_labels(node, view_, effort, stop());
+  // Choices as good as the incumbent are worth knowing: without others no tie is to be broken.
+  const double beyond = std::max(stop(), tie() + 1e-10 * std::fabs(tie()));
+  const LabelResult result = search_labels(node, view_, effort, beyond);
   for (const Path& path : result.found) meet(path);
   if (!result.complete) {
     node.labels_from = left * 19 / 20;
     return true;
   }
-  double least = result.least_pruned;
-  if (!result.found.empty()) least = std::min(least, task_.goal_of(result.found.front()));
-  close(node, least);
+  close(node, result.least_other);
+  if (!result.found.empty()) {
+    SearchNode only{std::vector<char>(node.allowed.size(), 0), 0, {}};
+    for (std::size_t k = 0; k < graph_.steps.size(); ++k)
+      only.allowed[offsets_.option[k] + result.found.front().choice[graph_.steps[k].layer]] = 1;
+    close(only, task_.goal_of(result.found.front()));
+  }
   return false;
 }
 
