@@ -48,6 +48,7 @@ class BranchAndBound {
   bool bound_rows(SearchNode& node);
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node, const LabelEffort& effort);
+  LabelEffort effort_of_node() const;
   void search_near_bound(SearchNode& node);
   void prepare_labels(const View& view);
   void place_cut();

@@ -42,6 +42,7 @@ LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool fo
 bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
   std::size_t made = 0;
   begin();
+  if (forward_) look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
     const std::size_t k = step_at(i);
     done_ = i + 1;
@@ -68,7 +69,7 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
 /// Whether labels that go on to grow in number as they did of late stay within `hoped`.
 bool LabelPass::on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const {
   if (made > hoped) return false;
-  if (widths_.size() < 8) return true;
+  if (widths_.size() < 4) return true;
   const std::size_t late = widths_.size() / 2;
   const double now = static_cast<double>(next_.size());
   const double then = static_cast<double>(widths_[widths_.size() - late]);
@@ -103,6 +104,29 @@ void LabelPass::begin() {
       figures[now_.figures - others_.size() + r] = others_[r]->pricing.start();
   }
   now_.push(0, 0, figures.data(), {});
+}
+
+/// What each of the other rows may still take at most after each step of this direction.
+void LabelPass::look_ahead() {
+  const std::size_t all = in_.graph.steps.size();
+  for (const RowBounds* row : others_) {
+    std::vector<double>& most =
+        most_ahead_.emplace_back(all + 1, forward_ ? 0 : row->pricing.start());
+    for (std::size_t i = all; i-- > 0;) {
+      const std::size_t k = step_at(i);
+      const Step& step = in_.graph.steps[k];
+      const int at = static_cast<int>(k);
+      double dearest = -kInfinity;
+      for (int s = 0; s < step.signatures; ++s) {
+        double cell = -kInfinity;
+        for (int r = 0; r < step.rows; ++r) cell = std::max(cell, row->pricing.cell(at, r, s));
+        for (std::size_t o = 0; o < step.own.size(); ++o)
+          if (step.signature_of[o] == s && in_.view.allowed[in_.offsets.option[k] + o] != 0)
+            dearest = std::max(dearest, cell + row->pricing.own(at, static_cast<int>(o)));
+      }
+      most[i] = most[i + 1] + dearest;
+    }
+  }
 }
 
 /// The bound of a label as a linear function of its figures, and what its figures must keep to. The
@@ -140,6 +164,11 @@ void LabelPass::prepare() {
     guards_.push_back({1 + classes + static_cast<int>(i), 0, limit + 1e-12 * std::fabs(limit),
                        &others_[i]->pricing});
   }
+  // With less of another row its limit is out of reach, as with the classes below.
+  others_floor_.assign(others_.size(), -kInfinity);
+  if (forward_)
+    for (std::size_t i = 0; i < others_.size(); ++i)
+      others_floor_[i] = in_.task.limit(others_[i]->row) - most_ahead_[i][done_];
   figures_.resize(next_.figures);
 }
 

@@ -70,6 +70,7 @@ class LabelPass {
   bool has_choice(std::size_t k) const;
   bool on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const;
   void begin();
+  void look_ahead();
   void prepare();
   void extend(std::size_t k);
   void extend_over(std::size_t k, std::size_t label, int row, int signature, int target);
@@ -91,12 +92,14 @@ class LabelPass {
   std::size_t done_ = 0;  // steps
   std::vector<const RowBounds*> others_;
   Labels now_, next_;
-  std::vector<std::size_t> widths_;  // labels after each step
+  std::vector<std::size_t> widths_;         // labels after each step
   std::vector<std::vector<Trace>> traces_;  // after each step
   std::vector<double> factor_;
   double add_ = 0;
   std::vector<Guard> guards_;
   std::vector<double> figures_;
+  std::vector<std::vector<double>> most_ahead_;  // [other row][steps done]
+  std::vector<double> others_floor_;
   double least_pruned_ = std::numeric_limits<double>::infinity();
   double least_lead_ = std::numeric_limits<double>::infinity();
   bool complete_ = true;

@@ -135,10 +135,11 @@ void BranchAndBound::search_near_incumbent(const SearchNode& node) {
   }
   for (std::size_t o = 0; o < near.allowed.size(); ++o)
     near.allowed[o] = static_cast<char>(near.allowed[o] & view_.allowed[o]);
-  if (std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, near))) return;
-  prepare_labels(view_);
-  const LabelResult result = search_labels(node, near, {.kept = kLabelsNear}, stop());
-  for (const Path& path : result.found) meet(path);
+  if (!std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, near))) {
+    classes_->look_ahead(graph_, near.allowed);
+    const LabelResult result = search_labels(node, near, {.kept = kLabelsNear}, stop());
+    for (const Path& path : result.found) meet(path);
+  }
   dual_->evaluate(node.state.rows, node.state.multiplier, view_);
 }
 

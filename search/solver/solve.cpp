@@ -28,7 +28,7 @@ constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 constexpr std::int64_t kCheapArcs = 20'000;
 
 /// Nodes that breaking the tie may take.
-constexpr std::int64_t kTieNodes = 200;
+constexpr std::int64_t kTieNodes = 50;
 
 Goal goal_of(Objective objective) {
   return objective == Objective::Ms ? Goal::Ms : Goal::Sensitivity;
