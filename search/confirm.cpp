@@ -121,22 +121,49 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
   return confirmed;
 }
 
+namespace {
+
+/// The problem with nothing but bytes to win: what is least then depends on no measured time or
+/// score, and choices that hold little overall pack well. Unchanged where a limit needs these.
+Problem of_bytes_alone(Problem problem) {
+  if (problem.limits.ms || problem.limits.sensitivity) return problem;
+  problem.objective = Objective::Sensitivity;
+  for (ProblemLayer& layer : problem.layers) {
+    for (ProblemOption& option : layer.options) {
+      option.ms = 0;
+      option.sensitivity = 0;
+      for (const ByteInterval& live : option.bytes) {
+        option.sensitivity += 1e-9 * static_cast<double>(live.bytes) *
+                              static_cast<double>(live.last - live.first + 1);
+      }
+      option.sensitivity = std::max(0.0, option.sensitivity);
+    }
+  }
+  return problem;
+}
+
+}  // namespace
+
 Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,
                           const PlanRequest& request, const Backend& backend) {
-  const LeastBudget least = least_budget(problem, request.solve);
+  const Problem bytes_alone = of_bytes_alone(problem);
+  const LeastBudget least = least_budget(bytes_alone, request.solve);
   Confirmed best;
   best.solution.status = least.status;
   if (least.choice.empty()) return best;
   best.solution.choice = least.choice;
   best.precision = profiled.built.precision_of(least.choice);
   best.peak_bytes = arena_of(profiled, request, best.precision, backend);
-  // Padding may have put the arena above the live bytes: look for a choice that packs better.
-  while (best.peak_bytes > least.bytes) {
-    Problem tighter = problem;
+  // Padding may have put the arena above the live bytes: look for a choice that packs better. The
+  // problem itself has the last word, so that no plan is found below what is called the least.
+  const auto improve = [&](Problem tighter) {
     tighter.limits.bytes = best.peak_bytes - 1;
     Confirmed found = solve_confirmed(profiled, tighter, request, backend);
-    if (found.solution.choice.empty()) break;
+    if (found.solution.choice.empty()) return false;
     best = std::move(found);
+    return true;
+  };
+  while (best.peak_bytes > least.bytes && (improve(bytes_alone) || improve(problem))) {
   }
   return best;
 }

@@ -7,30 +7,37 @@
 #include "models/lower.h"
 #include "models/op.h"
 #include "search/confirm.h"
+#include "search/profile_cache.h"
 
 namespace mpsearch {
 namespace {
+
+/// Every kernel call that a plan of the model may make.
+std::vector<KernelCall> calls_of(const StepGraph& step) {
+  const Graph& graph = step.graph;
+  const std::vector<Layout> layouts = assign_layouts(graph);
+  std::vector<KernelCall> calls;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (graph.nodes[i].op->view) continue;
+    const auto id = static_cast<NodeId>(i);
+    for (const Precision precision : allowed_of(graph, id)) {
+      calls.push_back(call_under(graph, id, precision, layouts));
+    }
+  }
+  for (const Event& event : schedule_of(graph, layouts)) {
+    if (event.node == kNone) calls.push_back(cast_call(graph, event.copy, event.from));
+  }
+  return calls;
+}
 
 /// A profile in which nothing takes time, with the kernels that are known: enough for bytes.
 SpeedProfile timeless(const StepGraph& step, const RecordedKernels& kernels,
                       const Backend& backend) {
   SpeedProfile profile;
-  const Graph& graph = step.graph;
-  const std::vector<Layout> layouts = assign_layouts(graph);
-  const auto add = [&](const KernelCall& call) {
+  for (const KernelCall& call : calls_of(step)) {
     const std::string key = key_of(call);
     profile.timings[key] = {};
     profile.kernels[key] = choose_kernel(backend, kernels, call);
-  };
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (graph.nodes[i].op->view) continue;
-    const auto id = static_cast<NodeId>(i);
-    for (const Precision precision : allowed_of(graph, id)) {
-      add(call_under(graph, id, precision, layouts));
-    }
-  }
-  for (const Event& event : schedule_of(graph, layouts)) {
-    if (event.node == kNone) add(cast_call(graph, event.copy, event.from));
   }
   return profile;
 }
@@ -54,11 +61,14 @@ namespace {
 
 class Levers {
  public:
-  Levers(const Profiled& profiled, const PlanRequest& request, const Backend& backend)
+  Levers(const Profiled& profiled, const PlanRequest& request, const Backend& backend,
+         const ProfileProgress& progress)
       : profiled_(profiled),
         request_(request),
         backend_(backend),
-        budget_(budget_bytes(request.budget, profiled)) {}
+        progress_(progress),
+        budget_(budget_bytes(request.budget, profiled)),
+        kernels_(profiled.speed.kernels) {}
 
   void try_batches(const Rebatch& rebatch) {
     for (std::int64_t batch = profiled_.model.batch / 2; batch >= 1; batch /= 2) {
@@ -68,9 +78,12 @@ class Levers {
       for (std::size_t i = 0; i < layers.size(); ++i) {
         model->graph.layers[i].allowed = layers[i].allowed;
       }
-      const std::int64_t least =
-          least_arena(std::move(*model), request_, profiled_.speed.kernels, backend_);
-      if (least > budget_ && batch > 1) continue;
+      // Measured only where it nearly fits with what is known.
+      const bool last = batch == 1;
+      if (!last && least_arena(*model, request_, kernels_, backend_) > budget_ + budget_ / 16)
+        continue;
+      const std::int64_t least = measured_least(std::move(*model));
+      if (least > budget_ && !last) continue;
       add("--batch " + std::to_string(batch), least);
       return;
     }
@@ -116,6 +129,14 @@ class Levers {
 
   std::vector<Lever> take() { return std::move(levers_); }
 
+  /// For the next run, which is to pick the same.
+  void keep_kernels() const {
+    if (timed_.empty()) return;
+    SpeedProfile speed = profiled_.speed;
+    speed.kernels.insert(timed_.begin(), timed_.end());
+    ProfileCache(request_.cache_dir).store_speed(backend_.identity(), speed);
+  }
+
  private:
   void restricted(const std::string& change, Model model, const Restrictions& restrictions) {
     Exclusions exclusions = restrict_layers(model, request_.training, restrictions, backend_);
@@ -123,7 +144,14 @@ class Levers {
       if (score.out_of_range.empty()) continue;
       exclude(model.graph, exclusions, key.first, key.second, score.out_of_range);
     }
-    add(change, least_arena(std::move(model), request_, profiled_.speed.kernels, backend_));
+    add(change, measured_least(std::move(model)));
+  }
+
+  /// With the kernels that a run of the changed command will use.
+  std::int64_t measured_least(Model model) {
+    const StepGraph step = training_graph(model, request_.training);
+    pick_kernels(calls_of(step), backend_, kernels_, timed_, progress_);
+    return least_arena(std::move(model), request_, kernels_, backend_);
   }
 
   void add(std::string change, std::int64_t least) {
@@ -133,20 +161,25 @@ class Levers {
   const Profiled& profiled_;
   const PlanRequest& request_;
   const Backend& backend_;
+  const ProfileProgress& progress_;
   std::int64_t budget_;
+  RecordedKernels kernels_;
+  RecordedKernels timed_;
   std::vector<Lever> levers_;
 };
 
 }  // namespace
 
 std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
-                             const Backend& backend, const Rebatch& rebatch) {
-  Levers levers(profiled, request, backend);
+                             const Backend& backend, const Rebatch& rebatch,
+                             const ProfileProgress& progress) {
+  Levers levers(profiled, request, backend, progress);
   const bool limited = request.max_time_ratio || request.max_sensitivity;
   levers.try_limits();
   if (!limited) levers.try_batches(rebatch);
   const std::optional<Model> original = rebatch(profiled.model.batch);
   if (!limited && original) levers.try_restrictions(*original);
+  levers.keep_kernels();
   return levers.take();
 }
 

@@ -12,8 +12,8 @@
 
 namespace mpsearch {
 
-/// `least_budget_bytes` is exact for the kernels that this machine's profile chose, or the first
-/// candidates where it has not met the calls; 0: no plan at any budget.
+/// `least_budget_bytes` is what a run of the changed command will find with the same profile cache;
+/// 0: no plan at any budget.
 struct Lever {
   std::string change;  // "--batch 16", "without --pin 'conv*=fp32'"
   std::int64_t least_budget_bytes = 0;
@@ -30,8 +30,11 @@ std::int64_t least_arena(Model model, const PlanRequest& request, const Recorded
 
 /// Computed for the largest halved batch that fits (else the smallest), and for each of the
 /// request's restrictions and limits left out alone. Pins and precisions are not tried where a
-/// limit on time or sensitivity holds: those were not measured for what is forbidden.
+/// limit on time or sensitivity holds: those were not measured for what is forbidden. Times the
+/// kernels that the profile has not met where the choice changes bytes, and keeps what it picked in
+/// the request's cache.
 std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
-                             const Backend& backend, const Rebatch& rebatch);
+                             const Backend& backend, const Rebatch& rebatch,
+                             const ProfileProgress& progress = {});
 
 }  // namespace mpsearch

@@ -228,6 +228,26 @@ SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
   return profiler.take();
 }
 
+void pick_kernels(std::span<const KernelCall> calls, const Backend& backend, RecordedKernels& known,
+                  RecordedKernels& timed, const ProfileProgress& progress) {
+  int done = 0;
+  for (const KernelCall& call : calls) {
+    if (progress) progress(done, static_cast<int>(calls.size()), "kernels");
+    ++done;
+    const std::string key = key_of(call);
+    if (known.contains(key)) continue;
+    const std::vector<KernelChoice> candidates = backend.candidates(call);
+    const bool alike = std::ranges::all_of(candidates, [&](const KernelChoice& choice) {
+      return choice.workspace_bytes == candidates[0].workspace_bytes;
+    });
+    if (candidates.empty() || alike) {
+      known[key] = choose_kernel(backend, {}, call);
+    } else {
+      known[key] = timed[key] = fastest(call, candidates, backend);
+    }
+  }
+}
+
 bool is_profiled(const Model& model, const TrainingOptions& options,
                  std::span<const std::vector<Precision>> uniform_plans, const Backend& backend,
                  const SpeedProfile& known) {

@@ -39,6 +39,12 @@ SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
                            const Backend& backend, SpeedProfile known,
                            const ProfileProgress& progress = {});
 
+/// Adds to `known` what profile_speed() will pick for these calls, as far as it matters for bytes:
+/// calls whose candidates need different workspaces are timed, of the others the first is taken.
+/// What was timed goes into `timed` too.
+void pick_kernels(std::span<const KernelCall> calls, const Backend& backend, RecordedKernels& known,
+                  RecordedKernels& timed, const ProfileProgress& progress = {});
+
 /// Whether `known` holds everything that profile_speed() would measure.
 bool is_profiled(const Model& model, const TrainingOptions& options,
                  std::span<const std::vector<Precision>> uniform_plans, const Backend& backend,

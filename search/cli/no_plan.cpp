@@ -49,9 +49,9 @@ void require_plan(const PlanAnswer& answer, const Profiled& profiled, const RunS
                   const std::string& command, Console& console) {
   if (answer.status == SolveStatus::Unknown) refuse_unproven(answer, console);
   if (!answer.infeasible) return;
-  const std::vector<Lever> levers =
-      levers_of(profiled, setup.request, *setup.backend,
-                [&](std::int64_t batch) { return rebatched(setup, batch); });
+  const std::vector<Lever> levers = levers_of(
+      profiled, setup.request, *setup.backend,
+      [&](std::int64_t batch) { return rebatched(setup, batch); }, profile_bar(console));
   if (console.json()) print_json(console, infeasible_json(answer, levers));
   throw Error(ErrorKind::GoalNotMet,
               infeasible_text(answer, levers, setup.request, command, setup.model.batch));

@@ -7,6 +7,7 @@
 #include "kernels/error.h"
 #include "models/onnx/import.h"
 #include "models/op.h"
+#include "search/cli/paths.h"
 #include "search/cli/plan_request.h"
 #include "search/cli/profile_bar.h"
 #include "search/cli/run_settings.h"
@@ -205,6 +206,19 @@ Model import_planned(const std::string& path, const Plan* plan, const ImportOpti
   }
 }
 
+/// Found before hours of measuring: an error for a folder of the user's, a warning for the default.
+void check_cache(PlanRequest& request, const Options& options, Console& console) {
+  if (request.cache_dir.empty()) return;
+  try {
+    require_folder("--profile-cache", request.cache_dir);
+  } catch (const Error& error) {
+    if (options.given("profile-cache")) throw;
+    console.warn(
+        fmt::format("measurements are not kept: {}: {}", error.text().at, error.text().why));
+    request.cache_dir.clear();
+  }
+}
+
 }  // namespace
 
 RunSetup set_up(const std::string& model_path, const Options& options, Console& console,
@@ -229,6 +243,7 @@ RunSetup set_up(const std::string& model_path, const Options& options, Console& 
   setup.backend = make_backend(device, static_cast<int>(threads));
   open_all_data(setup, options);
   setup.request = request_from(setup.settings, options);
+  check_cache(setup.request, options, console);
   return setup;
 }
 
