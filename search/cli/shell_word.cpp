@@ -16,4 +16,18 @@ std::string shell_word(const std::string& word) {
   return quote ? quoted + "'" : word;
 }
 
+std::string command_without(const Invocation& invocation, std::string_view option) {
+  const std::string flag = "--" + std::string(option);
+  std::string command = "mpsearch";
+  for (std::size_t i = 0; i < invocation.words.size(); ++i) {
+    const std::string& word = invocation.words[i];
+    if (word == flag) {
+      ++i;
+    } else if (!word.starts_with(flag + "=")) {
+      command += " " + shell_word(word);
+    }
+  }
+  return command;
+}
+
 }  // namespace mpsearch

@@ -59,7 +59,7 @@ int run(const Invocation& invocation, Console& console) {
   PlanAnswer& answer = planned.answer;
   dump_problem(options, limited_problem(profiled, setup.request,
                                         budget_bytes(setup.request.budget, profiled)));
-  require_plan(answer, profiled, setup, "mpsearch " + setup.path, console);
+  require_plan(answer, profiled, setup, command_without(invocation, "budget"), console);
   Plan& plan = answer.plan;
   if (setup.request.paired_steps > 0 && !answer.interrupted) {
     plan.paired_check = paired_check(profiled, setup.request, plan, *setup.backend, setup.data(),

@@ -48,11 +48,12 @@ TrainSettings train_settings(const Options& options, const TrainingSettings& set
 }
 
 /// With --budget and no plan: plans first, as `plan` would.
-void plan_first(RunSetup& setup, const Options& options, Console& console) {
+void plan_first(RunSetup& setup, const Invocation& invocation, Console& console) {
+  const Options& options = invocation.options;
   add_search_options(options, setup.request);
   Planned planned = plan_setup(setup, options, console);
   PlanAnswer& answer = planned.answer;
-  require_plan(answer, planned.profiled, setup, "mpsearch train " + setup.path, console);
+  require_plan(answer, planned.profiled, setup, command_without(invocation, "budget"), console);
   complete_settings(setup, answer.plan);
   console.note(plan_text(answer.plan, console.width()));
   setup.plan = std::move(answer.plan);
@@ -240,10 +241,7 @@ RunFiles files_of(const Invocation& invocation, const std::string& output) {
 }
 
 std::string resume_command(const Invocation& invocation, const std::string& folder) {
-  std::string command = "mpsearch";
-  for (const std::string& word : invocation.words) command += " " + shell_word(word);
-  if (!invocation.options.given("resume")) command += " --resume " + shell_word(folder);
-  return command;
+  return command_without(invocation, "resume") + " --resume " + shell_word(folder);
 }
 
 [[noreturn]] void throw_interrupted(const Invocation& invocation, const RunFiles& files,
@@ -288,7 +286,7 @@ int run(const Invocation& invocation, Console& console) {
       output_path(invocation, "output", default_output(invocation.arguments[0]));
   RunFiles files = files_of(invocation, output);
   RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/plans);
-  if (options.given("budget") && !setup.plan) plan_first(setup, options, console);
+  if (options.given("budget") && !setup.plan) plan_first(setup, invocation, console);
   if (setup.plan) files.plan_json = plan_to_json(*setup.plan);
   const Choice choice = choose(setup, options, console);
   const TrainSettings settings = train_settings(options, setup.settings);

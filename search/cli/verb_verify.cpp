@@ -136,6 +136,31 @@ std::string certificate_text(const PlanProof& proof, const Plan& plan) {
       plan.status == "optimal" ? "that it is optimal" : "its better bound", plan.solver_nodes);
 }
 
+/// What is wrong, and the way to a plan of which it is not.
+std::string faults_text(const Verdict& verdict) {
+  std::string text = "not ok:\n";
+  if (!verdict.mismatches.empty()) {
+    text += fmt::format("  {} layers run in another precision than planned\n",
+                        verdict.mismatches.size());
+  }
+  if (verdict.measured_peak > verdict.budget) {
+    text += fmt::format("  the measured peak is {} bytes over the budget\n",
+                        verdict.measured_peak - verdict.budget);
+  }
+  const bool stale = verdict.prepared_peak != verdict.planned_peak || !verdict.proof.fault.empty();
+  if (verdict.prepared_peak != verdict.planned_peak) {
+    text += fmt::format("  the plan says a peak of {} bytes, its layers need {}\n",
+                        verdict.planned_peak, verdict.prepared_peak);
+  }
+  if (!verdict.proof.fault.empty()) text += "  " + verdict.proof.fault + "\n";
+  if (stale) {
+    text +=
+        "an edited plan keeps the figures of the old one: plan again with --pin "
+        "'LAYER=PRECISION'\n";
+  }
+  return text;
+}
+
 std::string text_of(const Verdict& verdict, const Plan& plan, int width) {
   const std::size_t layers = plan.layers.size();
   std::vector<std::vector<std::string>> rows;
@@ -155,7 +180,7 @@ std::string text_of(const Verdict& verdict, const Plan& plan, int width) {
                      bytes(verdict.measured_peak), bytes(verdict.budget),
                      bytes(verdict.resident_growth));
   out += fmt::format("proof    {}\n", certificate_text(verdict.proof, plan));
-  return out + (verdict.ok() ? "ok: the plan is feasible and obeyed\n" : "not ok\n");
+  return out + (verdict.ok() ? "ok: the plan is feasible and obeyed\n" : faults_text(verdict));
 }
 
 /// The plan's claims against the problem, from the profile cache; nothing is measured for it.

@@ -77,7 +77,8 @@ TEST_F(RunVerbs, ABudgetWithoutPlanIsAnAnswerThatNamesTheLeastOne) {
   const json answer = json::parse(outcome.out);
   EXPECT_EQ(answer["status"], "infeasible");
   EXPECT_NE(outcome.err.find("error: no plan fits into 10.0 KiB (10240 bytes)"), std::string::npos);
-  EXPECT_NE(outcome.err.find("  try: mpsearch net.onnx --budget "), std::string::npos);
+  EXPECT_NE(outcome.err.find("  try: mpsearch net.onnx --batch 8 -o none.json --json --budget "),
+            std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(path("none.json")));
 
   const std::int64_t least = answer["least_budget_bytes"];
@@ -191,7 +192,28 @@ TEST_F(RunVerbs, VerifyAcceptsThePlanAndRefusesAForgedOne) {
   forged["peak_bytes"] = forged["peak_bytes"].get<std::int64_t>() - 256;
   forged["budget_bytes"] = forged["peak_bytes"];
   std::ofstream(path("forged.json")) << forged.dump();
-  EXPECT_EQ(run({"verify", "net.onnx", "--plan", "forged.json"}).status, 1);
+  const Outcome refused = run({"verify", "net.onnx", "--plan", "forged.json"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.out.find("  the measured peak is 256 bytes over the budget\n"),
+            std::string::npos)
+      << refused.out;
+  EXPECT_NE(refused.out.find("an edited plan keeps the figures of the old one"), std::string::npos);
+}
+
+TEST_F(RunVerbs, ALayerEditedByHandRunsAsWrittenAndVerifySaysWhatIsStale) {
+  json edited = json::parse(test::read_text(path("plan.json")));
+  edited["layers"][2]["precision"] = edited["layers"][2]["precision"] == "BF16" ? "FP32" : "BF16";
+  std::ofstream(path("edited.json")) << edited.dump();
+  const Outcome train =
+      run({"train", "net.onnx", "--plan", "edited.json", "--steps", "2", "-o", "edited.onnx"});
+  EXPECT_EQ(train.status, 0) << train.err;
+  const Outcome verify = run({"verify", "net.onnx", "--plan", "edited.json", "--json"});
+  EXPECT_EQ(verify.status, 1);
+  const json answer = json::parse(verify.out);
+  EXPECT_TRUE(answer["mismatches"].empty());  // what is written is what runs
+  EXPECT_NE(answer["certificate"]["fault"], "");
+  const json diff = json::parse(run({"diff", "plan.json", "edited.json", "--json"}).out);
+  EXPECT_EQ(diff["layers"][2]["b"], edited["layers"][2]["precision"]);
 }
 
 TEST_F(RunVerbs, VerifyChecksTheCertificateWithoutTheSolver) {
