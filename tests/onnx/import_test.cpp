@@ -1,66 +1,10 @@
-#include "models/onnx/import.h"
-
-#include <cstring>
-#include <map>
-
-#include "models/onnx/builder.h"
-#include "models/op.h"
+// What import makes of whole files: parameters, batches, shapes, final activations, bad ones.
 #include "models/training.h"
 #include "models/zoo/zoo.h"
-#include "tests/onnx/files.h"
+#include "tests/onnx/import_fixture.h"
 
 namespace mpsearch {
 namespace {
-
-using Ints = std::vector<std::int64_t>;
-using Floats = std::vector<float>;
-
-class Import : public Files {
- protected:
-  /// A model from the input x to what `build` returns.
-  Model imported(const std::function<std::string(OnnxBuilder&)>& build, int opset = 17,
-                 const ImportOptions& options = {}, const std::vector<OnnxDim>& x = {2, 3}) {
-    return import_model(built(build, opset, x), options);
-  }
-
-  std::filesystem::path built(const std::function<std::string(OnnxBuilder&)>& build, int opset = 17,
-                              const std::vector<OnnxDim>& x = {2, 3}) {
-    OnnxBuilder builder("test", opset);
-    builder.input("x", x);
-    builder.output(build(builder));
-    return write("model.onnx", builder.bytes());
-  }
-
-  static const Node& node(const Model& model, const std::string& name) {
-    for (const Node& entry : model.graph.nodes) {
-      if (entry.name == name) return entry;
-    }
-    throw std::runtime_error("no node " + name);
-  }
-
-  static const Value& value(const Model& model, const std::string& name) {
-    for (const Value& entry : model.graph.values) {
-      if (entry.name == name) return entry;
-    }
-    throw std::runtime_error("no value " + name);
-  }
-
-  static std::map<std::string, int> ops(const Model& model) {
-    std::map<std::string, int> count;
-    for (const Node& entry : model.graph.nodes) ++count[std::string(entry.op->name)];
-    return count;
-  }
-
-  static const Shape& output_shape(const Model& model) {
-    return model.graph.value(model.graph.outputs.at(0)).type.shape;
-  }
-
-  static Floats floats(const Value& value) {
-    Floats numbers(value.data->size() / sizeof(float));
-    std::memcpy(numbers.data(), value.data->data(), value.data->size());
-    return numbers;
-  }
-};
 
 TEST_F(Import, takes_a_gemm_apart_into_a_product_with_its_attributes) {
   const Model model = imported([](OnnxBuilder& b) {
@@ -213,60 +157,6 @@ TEST_F(Import, decides_by_role_what_trains) {
   EXPECT_NE(error.text().why.find("gain"), std::string::npos) << error.text().why;
 }
 
-TEST_F(Import, pads_so_that_every_stride_starts_a_window) {
-  for (const char* mode : {"SAME_UPPER", "SAME_LOWER"}) {
-    const Model model = imported(
-        [&](OnnxBuilder& b) {
-          b.initializer("w", {1, 1, 4, 3}, Floats(12, 1));
-          return b.node("conv", "Conv", {"x", "w"},
-                        {{"auto_pad", std::string(mode)}, {"strides", Ints{2, 2}}});
-        },
-        17, {}, {1, 1, 7, 7});
-    // 7 pixels, stride 2: 4 windows reach 10 rows and 9 columns, 3 and 2 more than there are.
-    const Ints pads = std::string(mode) == "SAME_UPPER" ? Ints{1, 1, 2, 1} : Ints{2, 1, 1, 1};
-    EXPECT_EQ(node(model, "conv").attributes.integers("pads"), pads) << mode;
-    EXPECT_EQ(output_shape(model), (Shape{1, 1, 4, 4})) << mode;
-  }
-}
-
-TEST_F(Import, reads_clip_dropout_and_axes_as_attributes_or_inputs_by_opset) {
-  for (const int opset : {9, 13, 18}) {
-    const Model model = imported(
-        [&](OnnxBuilder& b) {
-          b.initializer("low", {}, Floats{-1});
-          b.initializer("high", {}, Floats{6});
-          b.initializer("ratio", {}, Floats{0.25});
-          b.initializer("axes", Ints{-1});
-          std::string y = opset < 11 ? b.node("clip", "Clip", {"x"}, {{"min", -1.0}, {"max", 6.0}})
-                                     : b.node("clip", "Clip", {"x", "low", "high"});
-          y = opset < 12 ? b.node("drop", "Dropout", {y}, {{"ratio", 0.25}})
-                         : b.node("drop", "Dropout", {y, "ratio"});
-          return opset < 18 ? b.node("mean", "ReduceMean", {y}, {{"axes", Ints{-1}}})
-                            : b.node("mean", "ReduceMean", {y, "axes"});
-        },
-        opset);
-    EXPECT_EQ(to_string(node(model, "clip").attributes), "max=6,min=-1") << opset;
-    EXPECT_EQ(node(model, "drop").attributes.number("ratio", 0), 0.25) << opset;
-    EXPECT_EQ(to_string(node(model, "mean").attributes), "axes=[1],keepdims=1") << opset;
-    EXPECT_EQ(output_shape(model), (Shape{2, 1})) << opset;
-  }
-}
-
-TEST_F(Import, aligns_a_bias_at_its_axis_before_opset_7) {
-  const Model model = imported(
-      [](OnnxBuilder& b) {
-        b.initializer("w", {3, 3, 1, 1}, Floats(9, 1));
-        b.initializer("c", {3}, Floats(3, 1));
-        return b.node("add", "Add", {b.node("conv", "Conv", {"x", "w"}), "c"},
-                      {{"broadcast", std::int64_t{1}}, {"axis", std::int64_t{1}}});
-      },
-      6, {}, {2, 3, 5, 5});
-  EXPECT_EQ(output_shape(model), (Shape{2, 3, 5, 5}));
-  EXPECT_EQ(value(model, "c").kind, ValueKind::Parameter);
-  const ValueId bias = node(model, "add").inputs[1];
-  EXPECT_EQ(model.graph.value(bias).type.shape, (Shape{3, 1, 1}));
-}
-
 TEST_F(Import, leaves_the_last_softmax_to_the_loss_and_no_other) {
   const Model last = imported([](OnnxBuilder& b) {
     return b.node("soft", "Softmax", {b.node("relu", "Relu", {"x"})}, {{"axis", std::int64_t{-1}}});
@@ -317,88 +207,6 @@ TEST_F(Import, trains_batch_normalization_whose_statistics_come_from_constants) 
   EXPECT_EQ(model.graph.value(statistics.mean).kind, ValueKind::State);
   EXPECT_EQ(floats(model.graph.value(statistics.mean)), Floats(3, 0));
   EXPECT_EQ(floats(model.graph.value(statistics.variance)), Floats(3, 1));
-}
-
-TEST_F(Import, expands_operators_through_their_bodies_where_it_knows_all_of_them) {
-  const Model model =
-      imported([](OnnxBuilder& b) { return b.node("norm", "MeanVarianceNormalization", {"x"}); },
-               17, {}, {2, 3, 4, 4});
-  EXPECT_EQ(ops(model).at("ReduceMean"), 2);
-  // A body with an operator that is not there: the file's own name is reported.
-  const std::filesystem::path path =
-      built([](OnnxBuilder& b) { return b.node("drawn", "Bernoulli", {"x"}); });
-  const ModelSummary summary = summarize_model(path);
-  ASSERT_EQ(summary.unsupported.size(), 1u);
-  EXPECT_EQ(summary.unsupported[0].op, "Bernoulli");
-}
-
-TEST_F(Import, takes_operators_that_are_onnxs_as_they_are) {
-  const Model model = imported([](OnnxBuilder& b) {
-    const std::string y = b.node("leaky", "LeakyRelu", {"x"}, {{"alpha", 0.125}});
-    return b.node("selu", "Selu", {b.node("elu", "Elu", {y})});
-  });
-  EXPECT_EQ(ops(model), (std::map<std::string, int>{{"Elu", 1}, {"LeakyRelu", 1}, {"Selu", 1}}));
-  EXPECT_EQ(node(model, "leaky").attributes.number("alpha", 0), 0.125);
-  EXPECT_EQ(node(model, "elu").attributes.number("alpha", 0), 1);
-  EXPECT_NEAR(node(model, "selu").attributes.number("gamma", 0), 1.0507010, 1e-6);
-}
-
-TEST_F(Import, makes_simple_operators_of_those_it_has) {
-  const Model model = imported([](OnnxBuilder& b) {
-    b.initializer("zero", {}, Floats{0});
-    b.initializer("two", {}, Floats{2});
-    return b.node("square", "Pow", {b.node("max", "Max", {"zero", "x"}), "two"});
-  });
-  EXPECT_EQ(ops(model), (std::map<std::string, int>{{"Square", 1}, {"Clip", 1}}));
-  EXPECT_EQ(node(model, "max").attributes.number("min", 1), 0);
-}
-
-TEST_F(Import, sizes_transposed_convolutions_by_any_of_their_attributes) {
-  const auto y = [&](const Attributes& attributes, const std::vector<OnnxDim>& x = {1, 3, 5, 4}) {
-    return output_shape(imported(
-        [&](OnnxBuilder& b) {
-          b.initializer("w", {3, 2, 3, 3}, Floats(54, 1));
-          return b.node("up", "ConvTranspose", {"x", "w"}, attributes);
-        },
-        17, {}, x));
-  };
-  const Ints two{2, 2};
-  EXPECT_EQ(y({}), (Shape{1, 2, 7, 6}));
-  EXPECT_EQ(y({{"strides", two}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 1}}}),
-            (Shape{1, 2, 10, 8}));
-  EXPECT_EQ(y({{"strides", two}, {"auto_pad", std::string("SAME_UPPER")}}), (Shape{1, 2, 10, 8}));
-  EXPECT_EQ(y({{"strides", two}, {"output_shape", Ints{12, 9}}}), (Shape{1, 2, 12, 9}));
-}
-
-TEST_F(Import, multiplies_vectors_as_rows_and_columns) {
-  const auto y = [&](Ints w_shape, const std::vector<OnnxDim>& x, std::size_t count) {
-    return output_shape(imported(
-        [&](OnnxBuilder& b) {
-          b.initializer("w", w_shape, Floats(count, 1));
-          return b.node("product", "MatMul", {"x", "w"});
-        },
-        17, {}, x));
-  };
-  EXPECT_EQ(y({4}, {4}, 4), (Shape{}));
-  EXPECT_EQ(y({4}, {2, 3, 4}, 4), (Shape{2, 3}));
-  EXPECT_EQ(y({2, 4, 5}, {4}, 40), (Shape{2, 5}));
-  EXPECT_EQ(y({5, 1, 4, 6}, {3, 2, 4}, 120), (Shape{5, 3, 2, 6}));
-}
-
-TEST_F(Import, converts_files_of_before_opset_6) {
-  const Model model = imported(
-      [](OnnxBuilder& b) {
-        b.initializer("w", {4, 3}, Floats(12, 1));
-        b.initializer("c", {4}, Floats(4, 1));
-        const std::string y = b.node("fc", "Gemm", {"x", "w", "c"},
-                                     {{"transB", std::int64_t{1}}, {"broadcast", std::int64_t{1}}});
-        return b.node("flat", "Reshape",
-                      {b.node("relu", "Relu", {y}), b.initializer("shape", Ints{2, 4})});
-      },
-      5);
-  EXPECT_EQ(ops(model).at("MatMul"), 1);
-  EXPECT_EQ(ops(model).at("Relu"), 1);
-  EXPECT_EQ(output_shape(model), (Shape{2, 4}));
 }
 
 TEST_F(Import, trains_weights_that_the_file_writes_as_constant_nodes) {
