@@ -1,7 +1,8 @@
 // The solver's figures, a row of the table of docs for each kind of instance: what is proven within
 // which time, the gaps of the rest, and whether every bound was honest. Times and limits are CPU
-// time of this process (--wall: of the clock), so that a busy machine does not matter.
-// usage: bench_solver [--style blocks|ops] [--rows NAME] [--first SEED] [--seeds N] [--layers N,N]
+// time of this process (--wall: of the clock), so that a busy machine does not matter. Exit 1 when
+// a figure that must hold does not. Ratios to HiGHS: tests/peers/compare_mip.py. usage:
+// bench_solver [--style blocks|ops] [--rows NAME] [--first SEED] [--seeds N] [--layers N,N]
 //                     [--family NAME] [--engine exact|cbc|auto] [--wall] [--each]
 //                     [--problems FILE...] [--dump DIR]
 #include <sys/time.h>
@@ -26,6 +27,7 @@
 #include "search/solver/solve.h"
 #include "tests/bench/solver_instances.h"
 #include "tests/bench/solver_instances_ops.h"
+#include "tests/bench/solver_sweeps.h"
 
 namespace {
 
@@ -208,8 +210,8 @@ double share_gap(const std::vector<Outcome>& all, int run, double gap) {
   return static_cast<double>(count) / static_cast<double>(all.size());
 }
 
-void print(const Row& row, const std::vector<Outcome>& all) {
-  if (all.empty()) return;
+bool print(const Row& row, const std::vector<Outcome>& all) {
+  if (all.empty()) return true;
   std::printf("%-9s %4zu instances, proven:", row.name.c_str(), all.size());
   for (const double seconds : {0.1, 0.3, 1.0, 2.0, 5.0})
     std::printf(" %.1f%% in %.1f s", 100 * share_proven(all, seconds), seconds);
@@ -232,10 +234,12 @@ void print(const Row& row, const std::vector<Outcome>& all) {
         r == 0 ? row.early : row.late, 100 * share_gap(all, r, 0.001),
         100 * share_gap(all, r, 0.005), 100 * share_gap(all, r, 0.01),
         100 * share_gap(all, r, 0.02), 100 * worst[r]);
+  bool good = honest;
   for (const Must& must : row.musts) {
     const double share = must.what == Must::Proven
                              ? share_proven(all, must.seconds)
                              : share_gap(all, must.seconds <= row.early ? 0 : 1, must.gap);
+    good = good && share >= must.share - 1e-9;
     std::printf("          %s: ", share >= must.share - 1e-9 ? "holds" : "MISSED");
     if (must.what == Must::Proven)
       std::printf("%.0f%% proven in %g s", 100 * must.share, must.seconds);
@@ -248,6 +252,7 @@ void print(const Row& row, const std::vector<Outcome>& all) {
   }
   std::printf("          bounds honest: %s\n", honest ? "all" : "NOT ALL");
   std::fflush(stdout);
+  return good;
 }
 
 Arguments parse(int argc, char** argv) {
@@ -290,7 +295,7 @@ Arguments parse(int argc, char** argv) {
   return out;
 }
 
-void run_row(const Row& row, const Arguments& arguments) {
+bool run_row(const Row& row, const Arguments& arguments) {
   std::vector<Outcome> all;
   const int seeds = arguments.seeds > 0 ? arguments.seeds : row.seeds;
   std::printf("%s: style %s, seeds %d to %d of each family and size\n", row.name.c_str(),
@@ -312,7 +317,7 @@ void run_row(const Row& row, const Arguments& arguments) {
         else
           all.push_back(measure(problem, row, arguments, name));
       }
-  print(row, all);
+  return print(row, all);
 }
 
 }  // namespace
@@ -329,9 +334,18 @@ int main(int argc, char** argv) {
       all.push_back(measure(mpsearch::read_problem(text, path), row, arguments,
                             std::filesystem::path(path).stem().string()));
     }
-    print(row, all);
-    return 0;
+    return print(row, all) ? 0 : 1;
   }
+  const auto wanted = [&](const std::string& name) {
+    return arguments.rows.empty() || arguments.rows == name;
+  };
+  bool good = true;
   for (const Row& row : kRows)
-    if (arguments.rows.empty() || arguments.rows == row.name) run_row(row, arguments);
+    if (wanted(row.name)) good = run_row(row, arguments) && good;
+  if (!arguments.dump.empty()) return 0;
+  if (wanted("sweep")) good = mpsearch::bench::run_sweep() && good;
+  if (wanted("front")) good = mpsearch::bench::run_front() && good;
+  if (wanted("random")) good = mpsearch::bench::run_random() && good;
+  if (wanted("peer")) good = mpsearch::bench::run_peer() && good;
+  return good ? 0 : 1;
 }

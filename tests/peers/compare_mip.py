@@ -2,7 +2,7 @@
 """Our exact engine against CBC and HiGHS on the arc-flow model, in one run.
 
 usage: compare_mip.py BUILD_DIR [--layers 60,120] [--seeds 1 2] [--families chain,residual]
-                      [--repeated] [--limit SECONDS] [--problems FILE...]
+                      [--repeated] [--style blocks|ops] [--limit SECONDS] [--problems FILE...]
 Needs highspy (pip install highspy) and, without --problems, the target bench_solver in BUILD_DIR.
 Every engine has one thread and SECONDS (60) for each instance; times are CPU times of the solve
 alone, reading and writing of files apart. Prints a line an instance, and at the end whether all
@@ -74,16 +74,15 @@ def instances(arguments, folder):
             yield pathlib.Path(path).stem, path
         return
     bench = str(pathlib.Path(arguments.build) / "tests" / "bench_solver")
-    for layers in arguments.layers.split(","):
-        for family in arguments.families.split(","):
-            for seed in range(arguments.seeds[0], arguments.seeds[1] + 1):
-                path = str(pathlib.Path(folder) / "problem.json")
-                words = [bench, "--layers", layers, "--family", family, "--seeds", str(seed),
-                         str(seed), "--limit", "0.001", "--dump", path, "--quiet"]
-                if arguments.repeated:
-                    words.append("--repeated")
-                subprocess.run(words, check=True, capture_output=True)
-                yield f"{family} {layers} seed {seed}", path
+    row = "repeated" if arguments.repeated else "middle"
+    first, last = arguments.seeds
+    for family in arguments.families.split(","):
+        subprocess.run([bench, "--rows", row, "--layers", arguments.layers, "--family", family,
+                        "--first", str(first), "--seeds", str(last - first + 1),
+                        "--style", arguments.style, "--dump", folder],
+                       check=True, capture_output=True)
+    for path in sorted(pathlib.Path(folder).glob("*.json")):
+        yield path.stem, str(path)
 
 
 def main():
@@ -93,6 +92,7 @@ def main():
     parser.add_argument("--seeds", nargs=2, type=int, default=[1, 1])
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--repeated", action="store_true")
+    parser.add_argument("--style", default="blocks", choices=["blocks", "ops"])
     parser.add_argument("--limit", type=float, default=60)
     parser.add_argument("--problems", nargs="*")
     arguments = parser.parse_args()

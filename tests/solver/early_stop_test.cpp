@@ -1,0 +1,135 @@
+// What a search that was stopped early says of the optimum, and bounds where a second limit binds.
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "search/solver/check.h"
+#include "search/solver/solve.h"
+#include "tests/support/solver_random.h"
+#include "tests/support/solver_reference.h"
+
+namespace mpsearch {
+namespace {
+
+struct Reference {
+  double best = INFINITY;      // within all limits
+  double one_free = INFINITY;  // without the second limit
+};
+
+Reference brute_force(const Problem& problem) {
+  Reference out;
+  Problem without = problem;
+  without.limits.ms.reset();
+  without.limits.sensitivity.reset();
+  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
+    const double cost = problem.objective == Objective::Ms ? c.ms : c.sensitivity;
+    if (testing::reference_within(problem, c)) out.best = std::min(out.best, cost);
+    if (testing::reference_within(without, c)) out.one_free = std::min(out.one_free, cost);
+  });
+  return out;
+}
+
+/// Bytes of one digit, a byte limit near the least, and a second limit among what choices cost.
+Problem draw(std::uint64_t seed, int layers) {
+  testing::RandomProblem random(seed, layers, 4);
+  Problem problem = random.draw();
+  for (ProblemTensor& tensor : problem.tensors)
+    for (ProblemForm& form : tensor.forms) form.bytes %= 10;
+  for (ProblemLayer& layer : problem.layers)
+    for (ProblemOption& option : layer.options)
+      for (ByteInterval& held : option.bytes) held.bytes %= 10;
+  for (std::int64_t& bytes : problem.base) bytes %= 10;
+  for (ProblemPair& pair : problem.pairs)
+    for (PairTerm& term : pair.terms)
+      for (ByteInterval& held : term.bytes) held.bytes %= 10;
+  const LeastBudget least = least_budget(problem);
+  if (least.choice.empty()) return problem;
+  problem.limits.bytes = least.bytes + random.between(0, 6);
+  const bool by_ms = problem.objective == Objective::Ms;
+  double low = INFINITY;
+  double high = 0;
+  testing::for_each_choice(problem, [&](const std::vector<int>&, const testing::ReferenceCost& c) {
+    if (!testing::reference_within(problem, c)) return;
+    low = std::min(low, by_ms ? c.sensitivity : c.ms);
+    high = std::max(high, by_ms ? c.sensitivity : c.ms);
+  });
+  if (std::isinf(low)) return problem;
+  const double part = random.between(0, 50) / 100.0;
+  (by_ms ? problem.limits.sensitivity : problem.limits.ms) = low + part * (high - low);
+  return problem;
+}
+
+double choices_of(const Problem& problem) {
+  double choices = 1;
+  for (const ProblemLayer& layer : problem.layers)
+    choices *= static_cast<double>(layer.options.size());
+  return choices;
+}
+
+TEST(SecondLimit, ThatBindsBesideFewBytesKeepsTheBoundHonest) {
+  int binding = 0;
+  for (std::uint64_t seed = 40000; binding < 120; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Problem problem = draw(seed, 7);
+    if (choices_of(problem) > 3000) continue;
+    const Reference reference = brute_force(problem);
+    if (std::isinf(reference.best)) continue;
+    binding += static_cast<int>(reference.one_free < reference.best * (1 - 1e-6));
+    const Solution solution = solve(problem, {.engine = Engine::Exact, .certify = true});
+    ASSERT_EQ(solution.status, SolveStatus::Optimal);
+    ASSERT_NEAR(solution.objective, reference.best, 2e-9 * std::fabs(reference.best));
+    ASSERT_TRUE(solution.certificate);
+    ASSERT_LE(solution.certificate->bound, reference.best + 2e-9 * std::fabs(reference.best));
+  }
+}
+
+/// Knapsacks with twelve limits at once: labels alone do not finish them within a node.
+Problem draw_knapsacks(std::uint64_t seed) {
+  testing::RandomProblem random(seed, 1, 1);
+  Problem problem;
+  problem.objective = random.chance(0.5) ? Objective::Ms : Objective::Sensitivity;
+  problem.events = 12;
+  problem.base.assign(problem.events, 0);
+  problem.limits.bytes = 0;
+  for (int l = 0; l < 18; ++l) {
+    ProblemLayer& layer = problem.layers.emplace_back();
+    std::int64_t most = 0;
+    for (int o = 0; o < 4; ++o) {
+      ProblemOption& option = layer.options.emplace_back();
+      option.ms = random.between(1000, 9000) / 7919.0;
+      option.sensitivity = random.between(1000, 9000) / 7907.0;
+      for (int e = 0; e < problem.events; ++e) {
+        option.bytes.push_back({e, e, random.between(0, 100000)});
+        most = std::max(most, option.bytes.back().bytes);
+      }
+    }
+    problem.limits.bytes += most;
+  }
+  problem.limits.bytes = problem.limits.bytes * random.between(47, 50) / 100;
+  return problem;
+}
+
+/// The complete search, which other tests hold against brute force and CBC, gives the optimum.
+TEST(EarlyStop, LeavesTheOptimumBetweenBoundAndObjective) {
+  int unfinished = 0;
+  for (std::uint64_t seed = 50000; seed < 50003; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Problem problem = draw_knapsacks(seed);
+    const Solution reference = solve(problem, {.engine = Engine::Exact});
+    ASSERT_EQ(reference.status, SolveStatus::Optimal);
+    const double slack = 2e-9 * std::fabs(reference.objective);
+    for (const std::int64_t nodes : {1, 2, 5}) {
+      const Solution solution = solve(problem, {.engine = Engine::Exact, .node_limit = nodes});
+      ASSERT_NE(solution.status, SolveStatus::Infeasible);
+      ASSERT_LE(solution.bound, reference.objective + slack);
+      unfinished += static_cast<int>(solution.status != SolveStatus::Optimal);
+      if (solution.choice.empty()) continue;
+      ASSERT_GE(solution.objective, reference.objective - slack);
+      ASSERT_EQ(violated_limit(problem, evaluate(problem, solution.choice)), "");
+    }
+  }
+  EXPECT_GE(unfinished, 1);
+}
+
+}  // namespace
+}  // namespace mpsearch
