@@ -158,7 +158,7 @@ Arrays synthetic(const DataRequest& request) {
     }
     const DType dtype = wanted.dtype == DType::F32 ? DType::F32 : DType::I64;
     const SyntheticValues values{mix_bits(mix_bits(request.seed) + ++stream),
-                                 std::max<std::int64_t>(1, wanted.integers_below)};
+                                 wanted.integers_below};
     return DataArray("synthetic", dtype, request.synthetic_samples, shape, values);
   };
   Arrays arrays;

@@ -96,6 +96,7 @@ void synthetic_floats(const SyntheticValues& values, std::int64_t sample, std::s
 }
 
 std::int64_t synthetic_integer(const SyntheticValues& values, std::int64_t sample, std::size_t i) {
+  if (values.below == 0) return (sample + static_cast<std::int64_t>(i)) % 2;
   return static_cast<std::int64_t>(counter_bits(values, sample, i) %
                                    static_cast<std::uint64_t>(values.below));
 }

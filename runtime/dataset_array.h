@@ -22,7 +22,8 @@ struct StoredValues {
   std::size_t stride = 0;
 };
 
-/// Values computed from (key, sample, element): standard normal floats, or integers in [0, below).
+/// Values computed from (key, sample, element): standard normal floats, or integers in [0, below);
+/// below 0: alternating 0 and 1, so that whichever a mask means to keep, each row keeps something.
 struct SyntheticValues {
   std::uint64_t key = 0;
   std::int64_t below = 1;

@@ -112,6 +112,23 @@ void scatter_nd(NodeCall& call) {
   scatter(call, "ScatterND", {}, {x.begin(), x.begin() + depth.back()});
 }
 
+/// Positions by an operator of ours, the elements there by GatherElements, which has a gradient.
+void top_k(NodeCall& call) {
+  const Int axis = axis_from_front(integer_of(call.node, "axis", -1), call.rank(0));
+  const Int k = call.opset < 10 ? integer_of(call.node, "k", 0) : static_cast<Int>(call.scalar(1));
+  if (k == 0) call.refuse("its result is empty");
+  const ValueId x = call.data(0);
+  const ValueId numbers =
+      onnx_is_float(call.symbol(0).type)
+          ? x
+          : call.emit("CastTo", {call.integer(0)}, {{"to", std::string("F32")}}, "f32");
+  const ValueId places =
+      call.emit("TopK", {numbers},
+                {{"axis", axis}, {"k", k}, {"largest", integer_of(call.node, "largest", 1)}});
+  call.result(0, call.emit("GatherElements", {x, places}, {{"axis", axis}}, "values"));
+  call.result(1, places);
+}
+
 /// Two values, off and on, which are constants.
 void one_hot(NodeCall& call) {
   const Int depth = static_cast<Int>(call.scalar(1));
@@ -137,6 +154,7 @@ std::vector<OpRow> gather_rows() {
           {"Scatter", 9, scatter_elements},
           {"ScatterElements", 11, scatter_elements},
           {"ScatterND", 11, scatter_nd},
+          {"TopK", 1, top_k},
           {"OneHot", 9, one_hot}};
 }
 

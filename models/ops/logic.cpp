@@ -167,6 +167,26 @@ std::vector<OpSample> arg_max_samples() {
           {"vector", at(0, 0), {f32({40})}}};
 }
 
+Types infer_top_k(const Attributes& attributes, TypeSpan inputs) {
+  expect_count(inputs, 1, 1);
+  Shape y = inputs[0].shape;
+  const std::size_t axis = axis_of(attributes, "axis", y.size());
+  const Int k = attributes.integer("k", 1);
+  require(k > 0 && k <= y[axis], ErrorKind::BadContent,
+          "the greatest " + std::to_string(k) + " of " + std::to_string(y[axis]) + " elements");
+  y[axis] = k;
+  return {i64(y)};
+}
+
+std::vector<OpSample> top_k_samples() {
+  const auto of = [](Int axis, Int k, Int largest) {
+    return Attributes{{"axis", axis}, {"k", k}, {"largest", largest}};
+  };
+  return {{"last", of(1, 3, 1), {f32({5, 33})}},
+          {"least_of_the_middle", of(1, 4, 0), {f32({2, 6, 4})}},
+          {"sorted", of(0, 40, 1), {f32({40})}}};
+}
+
 OpDef without_gradient(std::string_view name, std::vector<Role> inputs,
                        Types (*infer)(const Attributes&, TypeSpan),
                        std::vector<OpSample> (*samples)(), LayoutRule layout = LayoutRule::Follow) {
@@ -202,6 +222,7 @@ std::vector<OpDef> logic_ops() {
       without_gradient("OneHot", {Own}, infer_one_hot, one_hot_samples, LayoutRule::RowMajor),
       without_gradient("ArgMax", {Carrier}, infer_arg_max, arg_max_samples, LayoutRule::RowMajor),
       without_gradient("ArgMin", {Carrier}, infer_arg_max, arg_max_samples, LayoutRule::RowMajor),
+      without_gradient("TopK", {Carrier}, infer_top_k, top_k_samples, LayoutRule::RowMajor),
       without_gradient("IsNaN", {Carrier}, infer_test, test_samples),
       without_gradient("IsInf", {Carrier}, infer_test, test_samples)};
   for (const char* name : {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"}) {

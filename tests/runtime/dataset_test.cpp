@@ -194,6 +194,15 @@ TEST_F(DatasetTest, SyntheticValuesAreNormalAndInRangeAndRepeat) {
   EXPECT_NE(hash, open_data("synthetic", request).train.content_hash());
 }
 
+/// Whichever of 0 and 1 a mask means to keep, no row is without any.
+TEST_F(DatasetTest, SyntheticIntegersThatIndexNothingAreBothZeroAndOneInEveryRow) {
+  DataRequest request = wants({3});
+  request.inputs.push_back({"mask", DType::I64, {4}, 0});
+  const Dataset data = open_data("synthetic", request).train;
+  EXPECT_EQ(values_of<std::int64_t>(data.inputs[1], {0, 1}),
+            (std::vector<std::int64_t>{0, 1, 0, 1, 1, 0, 1, 0}));
+}
+
 TEST_F(DatasetTest, TheContentHashSeesOneChangedValue) {
   const std::string x = folder_.write("x.npy", npy_floats("(2, 2)", {1, 2, 3, 4}));
   const std::string y = folder_.write("y.npy", npy_labels({0, 1}));

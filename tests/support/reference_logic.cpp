@@ -103,6 +103,26 @@ std::vector<Numbers> arg_max(const Call& call) {
   return {y};
 }
 
+std::vector<Numbers> top_k(const Call& call) {
+  const Shape& x = call.shape(0);
+  const auto axis = static_cast<std::size_t>(call.integer("axis", 0));
+  Shape kept = x;
+  kept[axis] = call.integer("k", 1);
+  const double sign = call.integer("largest", 1) != 0 ? 1 : -1;
+  Numbers y;
+  for_each_index(kept, [&](Shape index) {
+    const auto rank = static_cast<std::size_t>(index[axis]);
+    std::vector<std::pair<double, std::int64_t>> row;
+    for (std::int64_t at = 0; at < x[axis]; ++at) {
+      index[axis] = at;
+      row.emplace_back(-sign * call.inputs[0][position(x, index)], at);
+    }
+    std::ranges::sort(row);
+    y.push_back(static_cast<double>(row[rank].second));
+  });
+  return {y};
+}
+
 template <auto F>
 std::vector<Numbers> each(const Call& call) {
   Numbers y;
@@ -146,6 +166,7 @@ std::vector<Definition> logic_definitions() {
       {"OneHot", one_hot},
       {"ArgMax", arg_max<1>},
       {"ArgMin", arg_max<-1>},
+      {"TopK", top_k},
       {"IsNaN", each<[](const Call&, double x) { return std::isnan(x); }>},
       {"IsInf", each<is_infinite>},
   };

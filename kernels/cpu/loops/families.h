@@ -16,6 +16,7 @@ KernelTable fold_kernels();        // ReduceMax, ReduceMin, ReduceProd, ReduceLo
 KernelTable movement_kernels();    // Concat, Slice, Pad, gradients
 KernelTable gather_kernels();      // Gather, Scatter and their kin, gradients
 KernelTable logic_kernels();       // comparisons, logic, integer arithmetic, Where, CastTo
+KernelTable rank_kernels();        // TopK
 KernelTable transpose_kernels();   // Transpose
 KernelTable batch_norm_kernels();  // BatchNormalization, BatchNormInference and their gradients
 KernelTable row_norm_kernels();    // LayerNormalization, RMSNormalization and their gradients

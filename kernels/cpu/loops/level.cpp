@@ -15,7 +15,8 @@ const Level& level() {
           dropout_kernels(),  reduce_kernels(),     fold_kernels(),      movement_kernels(),
           gather_kernels(),   logic_kernels(),      transpose_kernels(), batch_norm_kernels(),
           row_norm_kernels(), group_norm_kernels(), resize_kernels(),    scan_kernels(),
-          loss_kernels(),     pool_kernels(),       softmax_kernels(),   update_kernels()}) {
+          loss_kernels(),     pool_kernels(),       softmax_kernels(),   update_kernels(),
+          rank_kernels()}) {
       all.insert(all.end(), family.begin(), family.end());
     }
     return all;
