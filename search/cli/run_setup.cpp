@@ -219,10 +219,30 @@ void check_cache(PlanRequest& request, const Options& options, Console& console)
   }
 }
 
+/// Refuses flags of which one would be ignored.
+void check_choice(const Options& options) {
+  const auto given = [&](std::string_view name) {
+    return options.find(name) != nullptr && options.given(name);
+  };
+  const auto exclusive = [&](const char* one, const char* other) {
+    if (!given(one) || !given(other)) return;
+    throw Error(ErrorKind::Usage,
+                {.what = fmt::format("--{} and --{} exclude each other", one, other),
+                 .at = {},
+                 .why = "both say each layer's precision",
+                 .try_ = fmt::format("--{} without --{}", one, other)});
+  };
+  for (const char* name : {"precision", "pin", "forbid", "precisions", "fp8-edges"}) {
+    exclusive("plan", name);
+  }
+  exclusive("budget", "precision");
+}
+
 }  // namespace
 
 RunSetup set_up(const std::string& model_path, const Options& options, Console& console,
                 bool auto_batch) {
+  check_choice(options);
   RunSetup setup;
   setup.path = model_path;
   if (options.find("plan") != nullptr && options.given("plan")) {
@@ -305,17 +325,15 @@ Choice choose(RunSetup& setup, const Options& options, Console& console) {
     const bool asked = options.find("precision") != nullptr && options.given("precision");
     return policy_choice(setup, asked ? options.text("precision") : "fp32", console);
   }
-  if (options.find("precision") != nullptr && options.given("precision")) {
-    throw Error(ErrorKind::Usage, {.what = "--plan and --precision exclude each other",
-                                   .at = {},
-                                   .why = "both say each layer's precision",
-                                   .try_ = "one of the two"});
-  }
   Choice choice;
   choice.name = options.given("plan") ? options.text("plan") : "searched plan";
   choice.precision = precision_of(*setup.plan, setup.model);
   choice.kernels = kernels_of(*setup.plan);
   choice.budget_bytes = setup.plan->budget_bytes;
+  if (options.find("budget") != nullptr && options.given("budget") && options.given("plan")) {
+    choice.budget_bytes =
+        parse_size(options.text("budget"), "budget").of(setup.plan->fp32_peak_bytes);
+  }
   choice.planned_bytes = setup.plan->peak_bytes;
   return choice;
 }
@@ -328,7 +346,7 @@ Prepared prepare_choice(const RunSetup& setup, const Choice& choice) {
       [&](const KernelCall& call) { return choose_kernel(*setup.backend, choice.kernels, call); });
   if (choice.budget_bytes > 0 && prepared.peak > choice.budget_bytes) {
     throw Error(ErrorKind::GoalNotMet,
-                {.what = "the run would exceed the plan's budget",
+                {.what = "the run would exceed its budget",
                  .at = choice.name,
                  .why = fmt::format("with these flags its peak is {} ({} bytes), the budget {} "
                                     "({} bytes)",

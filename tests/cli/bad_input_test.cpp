@@ -184,6 +184,12 @@ TEST_F(BadInput, NumbersOutOfRangeAndOptionsThatWouldBeIgnoredAreUsageErrors) {
          "error: --beta1: bad value '1'\n"
          "  why: it must be less than 1\n"
          "  try: --beta1 0.9\n");
+  expect(train({"--plan", "none.json", "--pin", "a=fp32"}), 64,
+         "error: --plan and --pin exclude each other\n"
+         "  why: both say each layer's precision\n"
+         "  try: --plan without --pin\n");
+  EXPECT_EQ(train({"--plan", "none.json", "--precision", "bf16"}).status, 64);
+  EXPECT_EQ(train({"--budget", "90%", "--precision", "bf16"}).status, 64);
   EXPECT_EQ(run({"zoo", "lenet", "--width", "0"}).status, 64);
   expect(run({"devices", "-q"}, {"MPSEARCH_JSON=yes"}), 64,
          "error: MPSEARCH_JSON: bad value 'yes'\n"
@@ -271,6 +277,11 @@ TEST_F(BadInput, APlanEditedToWhatNobodyKnowsIsRefused) {
   error_of("/layers/0/name"_json_pointer, "elsewhere");
   error_of("/layers/0/precision"_json_pointer, "FP4");
   error_of("/schema_version/major"_json_pointer, 99);
+  // A budget beside a plan is the run's limit.
+  const Outcome tight = run({"train", "net.onnx", "--plan", "plan.json", "--budget", "1KiB"});
+  EXPECT_EQ(tight.status, 1);
+  EXPECT_EQ(tight.err.substr(tight.err.find("error:"), 39),
+            "error: the run would exceed its budget\n");
   // A plan of another network says so, whatever else does not fit.
   ASSERT_EQ(run({"zoo", "lenet", "-o", "other.onnx"}).status, 0);
   const Outcome other = run({"train", "other.onnx", "--plan", "plan.json", "--steps", "1"});
