@@ -55,6 +55,7 @@ namespace {
 /// What was cut off might have been better: only the bound of the whole problem holds.
 void set_bound(Solution& solution, double bound) {
   solution.bound = bound;
+  if (solution.choice.empty()) return;
   if (solution.objective > bound) solution.status = SolveStatus::Feasible;
   solution.gap =
       solution.objective == 0 ? 0 : (solution.objective - bound) / std::abs(solution.objective);
@@ -62,8 +63,8 @@ void set_bound(Solution& solution, double bound) {
 
 /// Solves under ever smaller limits until an answer's arena is within the true one. For answers
 /// that pack badly in more combinations than can be cut off one by one.
-Confirmed solve_below(const Profiled& profiled, const Problem& problem, double bound,
-                      const PlanRequest& request, const Backend& backend) {
+Confirmed solve_below(const Profiled& profiled, const Problem& problem, const PlanRequest& request,
+                      const Backend& backend) {
   SolveOptions options = request.solve;
   options.certify = false;
   Problem tighter = problem;
@@ -74,10 +75,7 @@ Confirmed solve_below(const Profiled& profiled, const Problem& problem, double b
     if (confirmed.solution.choice.empty()) return confirmed;
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
-    if (confirmed.peak_bytes <= problem.limits.bytes) {
-      set_bound(confirmed.solution, bound);
-      return confirmed;
-    }
+    if (confirmed.peak_bytes <= problem.limits.bytes) return confirmed;
   }
   confirmed.solution.status = SolveStatus::Unknown;
   confirmed.solution.choice.clear();
@@ -116,7 +114,8 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
     options.forbidden.push_back(std::move(picks));
     cut = true;
   }
-  confirmed = solve_below(profiled, problem, bound, request, backend);
+  confirmed = solve_below(profiled, problem, request, backend);
+  set_bound(confirmed.solution, bound);
   confirmed.solution.certificate = std::move(certificate);
   return confirmed;
 }

@@ -216,6 +216,24 @@ TEST_F(RunVerbs, ALayerEditedByHandRunsAsWrittenAndVerifySaysWhatIsStale) {
   EXPECT_EQ(diff["layers"][2]["b"], edited["layers"][2]["precision"]);
 }
 
+/// There the first answers do not pack, and the plan that needs least memory stands in for them.
+TEST_F(RunVerbs, APlanAtTheLeastBudgetIsVerified) {
+  ASSERT_EQ(run({"zoo", "unet", "--width", "0.25", "--image", "16", "-o", "u.onnx"}).status, 0);
+  const auto plan = [&](const std::string& budget) {
+    const Outcome outcome =
+        run({"u.onnx", "--batch", "2", "--budget", budget, "--effort", "fast", "--paired-steps",
+             "0", "-o", "least.json", "--report", "least.html", "--json"},
+            true);
+    return json::parse(outcome.out);
+  };
+  const std::int64_t least = plan("1B")["least_budget_bytes"];
+  const json found = plan(std::to_string(least) + "B");
+  EXPECT_EQ(found["peak_bytes"], least);
+  const Outcome outcome = run({"verify", "u.onnx", "--plan", "least.json", "--json"}, true);
+  EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+  EXPECT_TRUE(json::parse(outcome.out)["certificate"]["checked"]) << outcome.out;
+}
+
 TEST_F(RunVerbs, VerifyChecksTheCertificateWithoutTheSolver) {
   const auto verify = [&](const std::string& file) {
     const Outcome outcome = run({"verify", "net.onnx", "--plan", file, "--steps", "1", "--json"});
