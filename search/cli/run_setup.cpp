@@ -95,7 +95,6 @@ void decide_loss(RunSetup& setup, const DataArray* target) {
     return;
   }
   const Model& model = setup.model;
-  require(!model.graph.outputs.empty(), ErrorKind::BadContent, "the model has no output");
   const std::string& activation = model.final_activations[0];
   if (activation == "Sigmoid") {
     setup.settings.loss = "bce";
@@ -240,6 +239,23 @@ void check_choice(const Options& options) {
 
 }  // namespace
 
+namespace {
+
+void check_has_ends(const Model& model, const std::string& path) {
+  const auto check = [&](const std::vector<ValueId>& values, const char* what) {
+    if (!values.empty()) return;
+    throw Error(ErrorKind::BadContent,
+                {.what = fmt::format("the model has no {}", what),
+                 .at = path,
+                 .why = "training gives data to its inputs and a loss to its outputs",
+                 .try_ = fmt::format("export it with the {} among its graph's {}s", what, what)});
+  };
+  check(model.graph.inputs, "input");
+  check(model.graph.outputs, "output");
+}
+
+}  // namespace
+
 RunSetup set_up(const std::string& model_path, const Options& options, Console& console,
                 bool auto_batch) {
   check_choice(options);
@@ -253,6 +269,7 @@ RunSetup set_up(const std::string& model_path, const Options& options, Console& 
   const Plan* const plan = setup.plan ? &*setup.plan : nullptr;
   setup.settings = settings_from(options, plan, auto_batch);
   setup.model = import_planned(model_path, plan, import_options(setup.settings));
+  check_has_ends(setup.model, model_path);
   if (plan != nullptr) check_plan_fits(*plan, setup.model, model_path);
   for (const std::string& note : setup.model.notes) console.note("note: " + note);
   setup.settings.batch = setup.model.batch;

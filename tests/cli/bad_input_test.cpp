@@ -234,6 +234,25 @@ TEST_F(BadInput, TargetsOfAnotherShapeOrRangeAreRefused) {
              output() + "')\n");
 }
 
+/// y = Relu(w), as ONNX's own library writes it.
+TEST_F(BadInput, AModelThatTakesNoDataIsRefusedWhereItWouldTrain) {
+  using namespace std::string_literals;
+  folder_.write(
+      "constant.onnx",
+      "\x08\x08:>\n\x0f\n\x01w\x12\x01y\x1a\x01r\"\x04Relu\x12\x01g*\x13\x08\x01\x08\x02\x10\x01"
+      "B\x01wJ\x08\0\0\x80?\0\0\x80?b\x13\n\x01y\x12\x0e\n\x0c\x08\x01\x12\x08\n\x02\x08\x01\n"
+      "\x02\x08\x02"
+      "B\x04\n\0\x10\x11"s);
+  for (const std::string verb : {"plan", "bench", "train", "profile"}) {
+    expect(run({verb, "constant.onnx", "-q"}), 65,
+           "error: the model has no input\n"
+           "  at: constant.onnx\n"
+           "  why: training gives data to its inputs and a loss to its outputs\n"
+           "  try: export it with the input among its graph's inputs\n");
+  }
+  EXPECT_EQ(run({"inspect", "constant.onnx", "-q"}).status, 0);
+}
+
 TEST_F(BadInput, OneClassIsNoClassification) {
   ASSERT_EQ(run({"zoo", "mlp", "--inputs", "4", "--hidden", "8", "--classes", "1", "-o", "net.onnx",
                  "--json"})
