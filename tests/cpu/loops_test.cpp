@@ -87,14 +87,6 @@ std::int64_t terms_of(const KernelCall& call) {
     return 16 * (1 + call.inputs[0].elements() / call.outputs[0].elements());
   }
   if (call.op == "ReduceProdGrad") return call.outputs[0].elements() / call.inputs[0].elements();
-  if (call.op == "PadGrad") {
-    const Shape pads = call.attributes.integers("pads");
-    std::int64_t copies = 1;
-    for (std::size_t dim = 0; dim < pads.size() / 2; ++dim) {
-      copies *= 1 + pads[dim] + pads[dim + pads.size() / 2];
-    }
-    return copies;
-  }
   const bool sums = call.op == "BiasGrad" || call.op == "SumTo" || call.op.starts_with("Reduce");
   if (!sums) return 1;
   return std::max<std::int64_t>(1, call.inputs[0].elements() / call.outputs[0].elements());

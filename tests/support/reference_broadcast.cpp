@@ -3,19 +3,10 @@
 
 #include "tests/support/index.h"
 #include "tests/support/reference.h"
+#include "tests/support/reference_binary.h"
 
 namespace mpsearch::reference {
 namespace {
-
-template <auto F>
-std::vector<Numbers> binary(const Call& call) {
-  Numbers y;
-  for_each_index(call.call.outputs[0].shape, [&](const Shape& index) {
-    y.push_back(F(call.inputs[0][broadcast_position(call.shape(0), index)],
-                  call.inputs[1][broadcast_position(call.shape(1), index)]));
-  });
-  return {y};
-}
 
 /// F(dy, a, b), of dy's shape.
 template <auto F>

@@ -6,19 +6,10 @@
 
 #include "tests/support/index.h"
 #include "tests/support/reference.h"
+#include "tests/support/reference_binary.h"
 
 namespace mpsearch::reference {
 namespace {
-
-template <auto F>
-std::vector<Numbers> pairs(const Call& call) {
-  Numbers y;
-  for_each_index(call.call.outputs[0].shape, [&](const Shape& index) {
-    y.push_back(static_cast<double>(F(call.inputs[0][broadcast_position(call.shape(0), index)],
-                                      call.inputs[1][broadcast_position(call.shape(1), index)])));
-  });
-  return {y};
-}
 
 double floored_rest(double a, double b) { return b == 0 ? 0 : a - b * std::floor(a / b); }
 
@@ -141,25 +132,25 @@ bool is_infinite(const Call& call, double x) {
 std::vector<Definition> logic_definitions() {
   using Int = std::int64_t;
   return {
-      {"Equal", pairs<[](double a, double b) { return a == b; }>},
-      {"Less", pairs<[](double a, double b) { return a < b; }>},
-      {"LessOrEqual", pairs<[](double a, double b) { return a <= b; }>},
-      {"Greater", pairs<[](double a, double b) { return b < a; }>},
-      {"GreaterOrEqual", pairs<[](double a, double b) { return a >= b; }>},
-      {"And", pairs<[](double a, double b) { return a != 0 && b != 0; }>},
-      {"Or", pairs<[](double a, double b) { return a != 0 || b != 0; }>},
-      {"Xor", pairs<[](double a, double b) { return (a != 0) != (b != 0); }>},
-      {"IntegerAdd", pairs<[](double a, double b) { return a + b; }>},
-      {"IntegerSub", pairs<[](double a, double b) { return a - b; }>},
-      {"IntegerMul", pairs<[](double a, double b) { return a * b; }>},
-      {"IntegerDiv", pairs<[](double a, double b) { return b == 0 ? 0 : std::trunc(a / b); }>},
-      {"IntegerMod", pairs<floored_rest>},
-      {"IntegerRemainder", pairs<[](double a, double b) { return b == 0 ? 0 : std::fmod(a, b); }>},
-      {"IntegerMin", pairs<[](double a, double b) { return std::min(a, b); }>},
-      {"IntegerMax", pairs<[](double a, double b) { return std::max(a, b); }>},
-      {"BitwiseAnd", pairs<on_integers<[](Int a, Int b) { return a & b; }>>},
-      {"BitwiseOr", pairs<on_integers<[](Int a, Int b) { return a | b; }>>},
-      {"BitwiseXor", pairs<on_integers<[](Int a, Int b) { return a ^ b; }>>},
+      {"Equal", binary<[](double a, double b) { return a == b; }>},
+      {"Less", binary<[](double a, double b) { return a < b; }>},
+      {"LessOrEqual", binary<[](double a, double b) { return a <= b; }>},
+      {"Greater", binary<[](double a, double b) { return b < a; }>},
+      {"GreaterOrEqual", binary<[](double a, double b) { return a >= b; }>},
+      {"And", binary<[](double a, double b) { return a != 0 && b != 0; }>},
+      {"Or", binary<[](double a, double b) { return a != 0 || b != 0; }>},
+      {"Xor", binary<[](double a, double b) { return (a != 0) != (b != 0); }>},
+      {"IntegerAdd", binary<[](double a, double b) { return a + b; }>},
+      {"IntegerSub", binary<[](double a, double b) { return a - b; }>},
+      {"IntegerMul", binary<[](double a, double b) { return a * b; }>},
+      {"IntegerDiv", binary<[](double a, double b) { return b == 0 ? 0 : std::trunc(a / b); }>},
+      {"IntegerMod", binary<floored_rest>},
+      {"IntegerRemainder", binary<[](double a, double b) { return b == 0 ? 0 : std::fmod(a, b); }>},
+      {"IntegerMin", binary<[](double a, double b) { return std::min(a, b); }>},
+      {"IntegerMax", binary<[](double a, double b) { return std::max(a, b); }>},
+      {"BitwiseAnd", binary<on_integers<[](Int a, Int b) { return a & b; }>>},
+      {"BitwiseOr", binary<on_integers<[](Int a, Int b) { return a | b; }>>},
+      {"BitwiseXor", binary<on_integers<[](Int a, Int b) { return a ^ b; }>>},
       {"Where", where},
       {"Keep", keep},
       {"CastTo", cast_to},
