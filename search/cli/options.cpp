@@ -119,6 +119,8 @@ void Options::set(const OptionSpec& spec, std::vector<std::string> values,
 
 bool Options::given(std::string_view name) const { return values_.contains(spec_of(name).name); }
 
+bool Options::has(std::string_view name) const { return find(name) != nullptr && given(name); }
+
 bool Options::flag(std::string_view name) const { return text(name) == "true"; }
 
 std::string Options::text(std::string_view name) const {

@@ -54,6 +54,8 @@ class Options {
   /// Whether anything but the default sets it. A name that the verb lacks is an Internal error here
   /// and below.
   bool given(std::string_view name) const;
+  /// given(), and false where the verb lacks the option.
+  bool has(std::string_view name) const;
   bool flag(std::string_view name) const;
   /// The last value or the default, which may be empty.
   std::string text(std::string_view name) const;

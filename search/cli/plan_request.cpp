@@ -10,10 +10,6 @@
 namespace mpsearch {
 namespace {
 
-bool given(const Options& options, std::string_view name) {
-  return options.find(name) != nullptr && options.given(name);
-}
-
 /// A name that settings_from or a plan's reader accepted.
 Precision stored_precision(const std::string& name) {
   const std::optional<Precision> precision = precision_from(name);
@@ -49,19 +45,19 @@ PlanRequest request_from(const TrainingSettings& settings, const Options& option
   request.restrictions.fp8_edges = settings.fp8_edges;
   request.solve.stop = &stop_flag();
   request.cache_dir = default_cache();
-  if (given(options, "profile-cache")) request.cache_dir = options.text("profile-cache");
+  if (options.has("profile-cache")) request.cache_dir = options.text("profile-cache");
   if (request.cache_dir == "off") request.cache_dir.clear();
   return request;
 }
 
 void add_search_options(const Options& options, PlanRequest& request) {
-  if (given(options, "budget")) {
+  if (options.has("budget")) {
     const Size size = parse_size(options.text("budget"), "budget");
     request.budget = {.bytes = size.bytes, .ratio = size.share};
   }
   request.objective = options.text("objective") == "speed" ? Objective::Ms : Objective::Sensitivity;
-  if (given(options, "max-time-ratio")) request.max_time_ratio = options.number("max-time-ratio");
-  if (given(options, "max-sensitivity")) {
+  if (options.has("max-time-ratio")) request.max_time_ratio = options.number("max-time-ratio");
+  if (options.has("max-sensitivity")) {
     request.max_sensitivity = options.number("max-sensitivity");
   }
   const std::string solver = options.text("solver");

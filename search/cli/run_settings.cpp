@@ -13,21 +13,17 @@
 namespace mpsearch {
 namespace {
 
-bool given(const Options& options, std::string_view name) {
-  return options.find(name) != nullptr && options.given(name);
-}
-
 void take(const Options& options, std::string_view name, std::string& value) {
-  if (given(options, name)) value = options.text(name);
+  if (options.has(name)) value = options.text(name);
 }
 void take(const Options& options, std::string_view name, double& value) {
-  if (given(options, name)) value = options.number(name);
+  if (options.has(name)) value = options.number(name);
 }
 void take(const Options& options, std::string_view name, bool& value) {
-  if (given(options, name)) value = options.flag(name);
+  if (options.has(name)) value = options.flag(name);
 }
 void take(const Options& options, std::string_view name, std::vector<std::string>& value) {
-  if (given(options, name)) value = options.list(name);
+  if (options.has(name)) value = options.list(name);
 }
 
 [[noreturn]] void refuse(std::string what, std::string why, std::string try_) {
@@ -92,9 +88,9 @@ std::vector<std::string> split(const std::string& text) {
 
 /// --precisions without what --forbid names.
 void take_precisions(const Options& options, TrainingSettings& settings) {
-  if (!given(options, "precisions") && !given(options, "forbid")) return;
+  if (!options.has("precisions") && !options.has("forbid")) return;
   std::vector<Precision> precisions(kPrecisions.begin(), kPrecisions.end());
-  if (given(options, "precisions")) {
+  if (options.has("precisions")) {
     precisions.clear();
     for (const std::string& name : split(options.text("precisions"))) {
       precisions.push_back(precision_named(name, "--precisions"));
@@ -114,12 +110,12 @@ void take_precisions(const Options& options, TrainingSettings& settings) {
 void check_optimizer(const Options& options, const OptimizerSettings& optimizer) {
   const bool sgd = optimizer.kind == "sgd";
   for (const char* name : {"momentum", "dampening", "nesterov"}) {
-    if (sgd || !given(options, name)) continue;
+    if (sgd || !options.has(name)) continue;
     refuse(fmt::format("--{} belongs to --optimizer sgd", name),
            "the optimizer is " + optimizer.kind, "--optimizer sgd --momentum 0.9");
   }
   for (const char* name : {"beta1", "beta2", "epsilon"}) {
-    if (!sgd || !given(options, name)) continue;
+    if (!sgd || !options.has(name)) continue;
     refuse(fmt::format("--{} belongs to --optimizer adam and adamw", name), "the optimizer is sgd",
            "--optimizer adamw");
   }
@@ -224,18 +220,18 @@ std::vector<OutputLoss> named_losses(const std::string& text) {
 }
 
 TrainingSettings settings_from(const Options& options, const Plan* plan, bool auto_batch) {
-  if (!auto_batch && given(options, "batch") && !options.is_number("batch")) {
+  if (!auto_batch && options.has("batch") && !options.is_number("batch")) {
     refuse("--batch auto belongs to plan, and to train with --budget",
            "the batch is chosen as large as the budget allows", "--batch 32");
   }
   TrainingSettings settings = plan != nullptr ? plan->settings : TrainingSettings{};
-  if (given(options, "batch") && options.is_number("batch")) {
+  if (options.has("batch") && options.is_number("batch")) {
     settings.batch = options.integer("batch");
     for (InputSettings& input : settings.inputs) {
       if (!input.shape.empty()) input.shape[0] = settings.batch;
     }
   }
-  if (given(options, "input")) {
+  if (options.has("input")) {
     settings.inputs.clear();
     for (const std::string& text : options.list("input")) {
       settings.inputs.push_back(input_from(text));
@@ -243,7 +239,7 @@ TrainingSettings settings_from(const Options& options, const Plan* plan, bool au
   }
   take_optimizer(options, settings.optimizer, plan != nullptr);
   take(options, "clip", settings.clip);
-  if (given(options, "accumulate")) settings.accumulation = options.integer("accumulate");
+  if (options.has("accumulate")) settings.accumulation = options.integer("accumulate");
   take(options, "loss-scale", settings.loss_scale);
   take(options, "bn-running-var", settings.running_variance);
   take(options, "effort", settings.effort);
@@ -252,10 +248,10 @@ TrainingSettings settings_from(const Options& options, const Plan* plan, bool au
   take(options, "train", settings.train);
   take(options, "data", settings.data);
   if (options.find("data") == nullptr) settings.data = "synthetic";
-  if (given(options, "seed")) settings.seed = static_cast<std::uint64_t>(options.integer("seed"));
-  if (given(options, "loss")) settings.loss = loss_setting(options.list("loss"));
+  if (options.has("seed")) settings.seed = static_cast<std::uint64_t>(options.integer("seed"));
+  if (options.has("loss")) settings.loss = loss_setting(options.list("loss"));
   take_precisions(options, settings);
-  if (given(options, "pin")) {
+  if (options.has("pin")) {
     settings.pins.clear();
     for (const std::string& text : options.list("pin")) settings.pins.push_back(pin_from(text));
   }

@@ -56,7 +56,7 @@ ArrayRequest target_of(const Model& model, const OutputLoss& loss, std::string n
 /// --mean or --std, else what the model was trained with, as its file says.
 std::vector<float> normalization(const RunSetup& setup, const Options& options,
                                  const std::string& name) {
-  if (options.find(name) != nullptr && options.given(name)) {
+  if (options.has(name)) {
     return number_list(options.text(name), "--" + name);
   }
   const auto stored = setup.model.metadata.find("mpsearch." + name);
@@ -155,7 +155,7 @@ void open_all_data(RunSetup& setup, const Options& options) {
   if (spec == "synthetic") decide_loss(setup, nullptr);
   DataSplits splits = open_data(spec, data_request(setup, options));
   if (spec != "synthetic") decide_loss(setup, &splits.train.targets[0]);
-  const bool has_evaluation = options.find("eval-data") != nullptr && options.given("eval-data");
+  const bool has_evaluation = options.has("eval-data");
   if (has_evaluation) {
     DataSplits other = open_data(options.text("eval-data"), data_request(setup, options));
     splits.evaluate = other.evaluate ? std::move(other.evaluate) : std::move(other.train);
@@ -220,11 +220,8 @@ void check_cache(PlanRequest& request, const Options& options, Console& console)
 
 /// Refuses flags of which one would be ignored.
 void check_choice(const Options& options) {
-  const auto given = [&](std::string_view name) {
-    return options.find(name) != nullptr && options.given(name);
-  };
   const auto exclusive = [&](const char* one, const char* other) {
-    if (!given(one) || !given(other)) return;
+    if (!options.has(one) || !options.has(other)) return;
     throw Error(ErrorKind::Usage,
                 {.what = fmt::format("--{} and --{} exclude each other", one, other),
                  .at = {},
@@ -236,10 +233,6 @@ void check_choice(const Options& options) {
   }
   exclusive("budget", "precision");
 }
-
-}  // namespace
-
-namespace {
 
 void check_has_ends(const Model& model, const std::string& path) {
   const auto check = [&](const std::vector<ValueId>& values, const char* what) {
@@ -261,7 +254,7 @@ RunSetup set_up(const std::string& model_path, const Options& options, Console& 
   check_choice(options);
   RunSetup setup;
   setup.path = model_path;
-  if (options.find("plan") != nullptr && options.given("plan")) {
+  if (options.has("plan")) {
     Read<Plan> read = read_plan(options.text("plan"));
     for (const std::string& warning : read.warnings) console.warn(warning);
     setup.plan = std::move(read.value);
@@ -339,7 +332,7 @@ Choice policy_choice(RunSetup& setup, const std::string& policy, Console& consol
 
 Choice choose(RunSetup& setup, const Options& options, Console& console) {
   if (!setup.plan) {
-    const bool asked = options.find("precision") != nullptr && options.given("precision");
+    const bool asked = options.has("precision");
     return policy_choice(setup, asked ? options.text("precision") : "fp32", console);
   }
   Choice choice;
@@ -347,7 +340,7 @@ Choice choose(RunSetup& setup, const Options& options, Console& console) {
   choice.precision = precision_of(*setup.plan, setup.model);
   choice.kernels = kernels_of(*setup.plan);
   choice.budget_bytes = setup.plan->budget_bytes;
-  if (options.find("budget") != nullptr && options.given("budget") && options.given("plan")) {
+  if (options.has("budget") && options.given("plan")) {
     choice.budget_bytes =
         parse_size(options.text("budget"), "budget").of(setup.plan->fp32_peak_bytes);
   }
