@@ -109,11 +109,24 @@ KernelCall call_under(const Graph& graph, NodeId id, Precision precision,
   return call;
 }
 
-std::span<const Precision> allowed_of(const Graph& graph, NodeId id) {
+namespace {
+
+std::span<const Precision> precisions_of(const Graph& graph, NodeId id,
+                                         std::vector<Precision> Layer::*which) {
   static constexpr Precision kFull[] = {Precision::FP32};
   const LayerId layer = graph.node(id).layer;
   if (layer == kNone) return kFull;
-  return graph.layers[static_cast<std::size_t>(layer)].allowed;
+  return graph.layers[static_cast<std::size_t>(layer)].*which;
+}
+
+}  // namespace
+
+std::span<const Precision> possible_of(const Graph& graph, NodeId id) {
+  return precisions_of(graph, id, &Layer::possible);
+}
+
+std::span<const Precision> allowed_of(const Graph& graph, NodeId id) {
+  return precisions_of(graph, id, &Layer::allowed);
 }
 
 }  // namespace mpsearch

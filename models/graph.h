@@ -59,7 +59,8 @@ struct Node {
 struct Layer {
   std::string name;  // of its first compute node
   std::string op;    // of the same
-  std::vector<Precision> allowed;
+  std::vector<Precision> possible;  // by its op alone: what the schedule has room for
+  std::vector<Precision> allowed;   // of these, what a plan may choose
 };
 
 struct Graph {

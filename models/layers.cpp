@@ -23,9 +23,9 @@ void group_layers(Graph& graph) {
     if (node.layer != kNone || node.op->view) continue;
     // What computes integers from integers is the same under every precision.
     if (!is_float(graph.value(node.outputs[0]).type.form.dtype)) continue;
-    Layer layer{node.name, std::string(node.op->name), {kPrecisions.begin(), kPrecisions.end()}};
-    if (node.op->loss) layer.allowed = {Precision::FP32};
-    graph.layers.push_back(std::move(layer));
+    std::vector<Precision> possible(kPrecisions.begin(), kPrecisions.end());
+    if (node.op->loss) possible = {Precision::FP32};
+    graph.layers.push_back({node.name, std::string(node.op->name), possible, possible});
     node.layer = static_cast<LayerId>(graph.layers.size()) - 1;
   }
 }

@@ -25,7 +25,8 @@ Form form_of_output(const Graph& graph, NodeId id, std::size_t index, Precision 
 KernelCall call_under(const Graph& graph, NodeId id, Precision precision,
                       std::span<const Layout> layouts);
 
-/// Precisions that a node may have: its layer's, or FP32 where it belongs to none.
+/// Layer::possible and Layer::allowed of a node's layer; FP32 where it belongs to none.
+std::span<const Precision> possible_of(const Graph& graph, NodeId id);
 std::span<const Precision> allowed_of(const Graph& graph, NodeId id);
 
 /// What a cast makes: `form` of value `base`. The base is a root, except where a view that changes
@@ -41,7 +42,8 @@ Copy copy_for(const Graph& graph, ValueId value, Form form);
 
 /// One event of the fixed schedule: node `node`, or (node == kNone) the cast of `copy` from the
 /// written form `from`. Narrowing casts of computed values follow the write, all others precede the
-/// first node that could read the copy under any allowed precision.
+/// first node that could read the copy under any possible precision. What the search excludes does
+/// not move an event: a plan is packed the same whatever it was chosen from.
 struct Event {
   NodeId node = kNone;
   Copy copy;
@@ -52,6 +54,9 @@ std::vector<Event> schedule_of(const Graph& graph, std::span<const Layout> layou
 
 /// The call of a cast from `from` to the copy: Cast, or Quantize where the form is FP8.
 KernelCall cast_call(const Graph& graph, const Copy& copy, Form from);
+
+/// Every cast that a plan of allowed precisions could need.
+std::vector<KernelCall> cast_calls(const Graph& graph, std::span<const Layout> layouts);
 
 /// Picks the kernel of a call. Throws Unavailable where there is none.
 using ChooseKernel = std::function<KernelChoice(const KernelCall&)>;

@@ -20,15 +20,18 @@ struct Slots {
   std::vector<std::vector<Cast>> before, after;
 };
 
-/// Forms in which a root may be written under the allowed precisions of its writer.
-std::set<Form> written_forms(const Graph& graph, ValueId root, std::span<const Layout> layouts) {
+using PrecisionsOf = std::span<const Precision> (*)(const Graph&, NodeId);
+
+/// Forms in which a root may be written under the precisions of its writer.
+std::set<Form> written_forms(const Graph& graph, ValueId root, std::span<const Layout> layouts,
+                             PrecisionsOf precisions_of) {
   const Value& value = graph.value(root);
   if (value.producer == kNone) return {value.type.form};
   const Node& writer = graph.node(value.producer);
   const auto index =
       static_cast<std::size_t>(std::ranges::find(writer.outputs, root) - writer.outputs.begin());
   std::set<Form> forms;
-  for (const Precision precision : allowed_of(graph, value.producer)) {
+  for (const Precision precision : precisions_of(graph, value.producer)) {
     forms.insert(form_of_output(graph, value.producer, index, precision, layouts));
   }
   return forms;
@@ -36,7 +39,7 @@ std::set<Form> written_forms(const Graph& graph, ValueId root, std::span<const L
 
 bool narrowing(Form from, Form to) { return bits_of(to.dtype) < bits_of(from.dtype); }
 
-Slots slots_of(const Graph& graph, std::span<const Layout> layouts) {
+Slots slots_of(const Graph& graph, std::span<const Layout> layouts, PrecisionsOf precisions_of) {
   Slots slots{std::vector<std::vector<Cast>>(graph.nodes.size()),
               std::vector<std::vector<Cast>>(graph.nodes.size())};
   std::set<Copy> seen;
@@ -48,8 +51,8 @@ Slots slots_of(const Graph& graph, std::span<const Layout> layouts) {
     for (std::size_t input = 0; input < node.inputs.size(); ++input) {
       const ValueId root = graph.root(node.inputs[input]);
       const auto [forms, first] = written.try_emplace(root);
-      if (first) forms->second = written_forms(graph, root, layouts);
-      for (const Precision precision : allowed_of(graph, id)) {
+      if (first) forms->second = written_forms(graph, root, layouts, precisions_of);
+      for (const Precision precision : precisions_of(graph, id)) {
         const Copy copy = copy_for(graph, node.inputs[input],
                                    form_of_input(graph, id, input, precision, layouts));
         if (!seen.insert(copy).second) continue;
@@ -77,7 +80,7 @@ Copy copy_for(const Graph& graph, ValueId value, Form form) {
 }
 
 std::vector<Event> schedule_of(const Graph& graph, std::span<const Layout> layouts) {
-  const Slots slots = slots_of(graph, layouts);
+  const Slots slots = slots_of(graph, layouts, possible_of);
   std::vector<Event> events;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (graph.nodes[i].op->view) continue;
@@ -98,6 +101,17 @@ KernelCall cast_call(const Graph& graph, const Copy& copy, Form from) {
     return {"Quantize", {{"recipe", "pow2"}}, {source}, {target, TensorType{{}, {}}}};
   }
   return {"Cast", {}, {source}, {target}};
+}
+
+std::vector<KernelCall> cast_calls(const Graph& graph, std::span<const Layout> layouts) {
+  const Slots slots = slots_of(graph, layouts, allowed_of);
+  std::vector<KernelCall> calls;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const auto* slot : {&slots.before[i], &slots.after[i]}) {
+      for (const Cast& cast : *slot) calls.push_back(cast_call(graph, cast.copy, cast.from));
+    }
+  }
+  return calls;
 }
 
 }  // namespace mpsearch

@@ -95,7 +95,8 @@ NodeId add_output_loss(StepGraph& step, const Model& model, const OutputLoss& lo
   if (loss.weight != 1) attributes.set("weight", loss.weight);
   const NodeId node = graph.add_node("loss" + suffix, ops.op, {output, step.targets.back()},
                                      attributes, ops.outputs);
-  graph.layers.push_back({"loss" + suffix, std::string(ops.op), {Precision::FP32}});
+  graph.layers.push_back(
+      {"loss" + suffix, std::string(ops.op), {Precision::FP32}, {Precision::FP32}});
   graph.node(node).layer = static_cast<LayerId>(graph.layers.size()) - 1;
   return node;
 }

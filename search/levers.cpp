@@ -1,6 +1,7 @@
 #include "search/levers.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "kernels/error.h"
@@ -24,9 +25,7 @@ std::vector<KernelCall> calls_of(const StepGraph& step) {
       calls.push_back(call_under(graph, id, precision, layouts));
     }
   }
-  for (const Event& event : schedule_of(graph, layouts)) {
-    if (event.node == kNone) calls.push_back(cast_call(graph, event.copy, event.from));
-  }
+  std::ranges::move(cast_calls(graph, layouts), std::back_inserter(calls));
   return calls;
 }
 

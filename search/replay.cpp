@@ -14,7 +14,7 @@ namespace {
 Graph graph_of(const Graph& graph, const LayerCut& cut) {
   Graph part;
   Layer layer = graph.layers[static_cast<std::size_t>(cut.layer)];
-  layer.allowed.assign(kPrecisions.begin(), kPrecisions.end());
+  layer.allowed = layer.possible;
   part.layers.push_back(std::move(layer));
   std::map<ValueId, ValueId> mapped;
   for (const ValueId id : cut.inputs) {

@@ -221,8 +221,8 @@ SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
   }
   profiler.tell(done, total, "casts");
   const StepGraph step = training_graph(model, options);
-  for (const Event& event : schedule_of(step.graph, assign_layouts(step.graph))) {
-    if (event.node == kNone) profiler.time_alone(cast_call(step.graph, event.copy, event.from));
+  for (const KernelCall& call : cast_calls(step.graph, assign_layouts(step.graph))) {
+    profiler.time_alone(call);
   }
   profiler.tell(total, total, "casts");
   return profiler.take();
@@ -267,10 +267,8 @@ bool is_profiled(const Model& model, const TrainingOptions& options,
   }
   const StepGraph step = training_graph(model, options);
   return std::ranges::all_of(
-      schedule_of(step.graph, assign_layouts(step.graph)), [&](const Event& event) {
-        return event.node != kNone ||
-               known.timings.contains(key_of(cast_call(step.graph, event.copy, event.from)));
-      });
+      cast_calls(step.graph, assign_layouts(step.graph)),
+      [&](const KernelCall& call) { return known.timings.contains(key_of(call)); });
 }
 
 double predicted_ms(const Graph& lowered, const SpeedProfile& profile, std::int64_t micro_batches) {

@@ -79,9 +79,7 @@ Profile stored_profile(const Profiled& profiled, const PlanRequest& request,
     profile.kernels.push_back({key, choice.algorithm, choice.workspace_bytes, choice.deterministic,
                                timing->second.ms, timing->second.spread, timing->second.repeats});
   }
-  for (const Event& event : schedule_of(profiled.step.graph, layouts)) {
-    if (event.node != kNone) continue;
-    const KernelCall call = cast_call(profiled.step.graph, event.copy, event.from);
+  for (const KernelCall& call : cast_calls(profiled.step.graph, layouts)) {
     const auto timing = profiled.speed.timings.find(key_of(call));
     if (timing == profiled.speed.timings.end()) continue;
     CastTime cast{to_string(call.inputs[0].form), to_string(call.outputs[0].form),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <utility>
 
 #include "models/lower.h"
 #include "models/op.h"
@@ -99,6 +100,35 @@ TEST(Lowering, CastsEachTensorOnceForAllReaders) {
   }
   for (const auto& [name, count] : casts) EXPECT_EQ(count, 1) << name;
   EXPECT_EQ(casts.count("conv2.w@BF16"), 1U);
+}
+
+/// A plan is made on a model narrowed by pins and filters and runs on the model as imported.
+TEST(Lowering, PlacesAPlanTheSameWhateverWasExcluded) {
+  const NullBackend backend;
+  const Model imported = testing::residual_net(4);
+  std::mt19937 random(7);
+  for (int round = 0; round < 50; ++round) {
+    Model narrowed = imported;
+    std::vector<Precision> precision;
+    for (Layer& layer : narrowed.graph.layers) {
+      precision.push_back(layer.possible[random() % layer.possible.size()]);
+      layer.allowed = {precision.back()};
+    }
+    const auto order = [&](const Model& model) {
+      const PreparedGraph prepared =
+          prepare_graph(training_graph(model, {}), precision,
+                        [&](const KernelCall& call) { return backend.candidates(call)[0]; });
+      std::vector<std::pair<std::string, std::int64_t>> placed;
+      for (const Node& node : prepared.lowered.graph.nodes) {
+        for (const ValueId id : node.outputs) {
+          placed.emplace_back(node.name,
+                              prepared.memory.values[static_cast<std::size_t>(id)].offset);
+        }
+      }
+      return placed;
+    };
+    ASSERT_EQ(order(imported), order(narrowed)) << "round " << round;
+  }
 }
 
 }  // namespace
