@@ -123,22 +123,13 @@ Slices slices_of(const ConvolutionPlan& plan) {
 
 /// The formats of weights: plain as the call has them, decoded where the primitive cannot take
 /// their dtype, packed where it wants another order.
-bool plan_weights(ConvolutionPlan& plan, DType operand, WorkspaceLayout& workspace) {
+void plan_weights(ConvolutionPlan& plan, DType operand) {
   const onednn::Operation& main = *plan.main;
-  if (plan.pass == Pass::GradWeight) {
-    if (!main.plain_weights()) {
-      plan.packing = plan_unpacking(main);
-      plan.packed = workspace.add(main.weights_bytes());
-    }
-    if (plan.sums()) plan.part = workspace.add(main.weights_bytes());
-    return main.plain_weights() || plan.packing;
-  }
+  const bool gradient = plan.pass == Pass::GradWeight;
   // The library converts dtypes while it reorders too, but on some CPUs by its slow reference.
-  plan.decodes_weights = plan.w.type.form.dtype != operand;
-  if (main.plain_weights()) return true;
-  plan.packing = plan_packing(main);
-  plan.packed = workspace.add(main.weights_bytes());
-  return plan.packing.has_value();
+  plan.decodes_weights = !gradient && plan.w.type.form.dtype != operand;
+  if (main.plain_weights()) return;
+  plan.packing = gradient ? plan_unpacking(main) : plan_packing(main);
 }
 
 std::optional<ConvolutionPlan> plan_of(const KernelCall& call, const Roles& roles, const Way& way) {
@@ -157,11 +148,15 @@ std::optional<ConvolutionPlan> plan_of(const KernelCall& call, const Roles& role
   plan.main = onednn::plan(convolution);
   if (!plan.main) return std::nullopt;
 
+  plan_weights(plan, way.operand);
+  if (!plan.packing && !plan.main->plain_weights()) return std::nullopt;
   WorkspaceLayout workspace;
-  if (!plan_weights(plan, way.operand, workspace)) return std::nullopt;
+  // First: the library leaves bytes at a scratchpad's end alone, and an arena's end is to be used.
   std::int64_t scratchpad = plan.main->scratchpad_bytes();
   if (plan.packing) scratchpad = std::max(scratchpad, plan.packing->scratchpad_bytes());
   plan.scratchpad = workspace.add(scratchpad);
+  if (plan.packing) plan.packed = workspace.add(plan.main->weights_bytes());
+  if (plan.sums()) plan.part = workspace.add(plan.main->weights_bytes());
   // Decoded weights are packed before the first slice is decoded: one place serves both.
   const bool passing = plan.decodes_weights && plan.packing.has_value();
   if (plan.decodes_weights && !passing) {

@@ -183,10 +183,11 @@ std::optional<Plan> plan_of(const KernelCall& call, Problem problem, DType opera
     const std::int64_t items = tensor.cut ? plan.slices.size : 1;
     tensor.offset = workspace.add(bytes_of(dtype, items * tensor.elements));
   };
+  // First: the library leaves bytes at a scratchpad's end alone, and an arena's end is to be used.
+  plan.scratchpad = workspace.add(plan.main->scratchpad_bytes());
   place(plan.a, operand);
   place(plan.b, operand);
   place(plan.y, DType::F32);
-  plan.scratchpad = workspace.add(plan.main->scratchpad_bytes());
   plan.workspace_bytes = workspace.bytes();
   return plan;
 }
