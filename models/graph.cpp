@@ -74,6 +74,10 @@ ValueId Graph::root(ValueId id) const {
   return id;
 }
 
+void Graph::drop_contents() {
+  for (Value& value : values) value.data.reset();
+}
+
 void Graph::verify() const {
   const auto known = [&](ValueId id) {
     return id >= 0 && static_cast<std::size_t>(id) < values.size();

@@ -57,8 +57,8 @@ struct Node {
 
 /// The unit of decision: a compute node with the nodes that follow it.
 struct Layer {
-  std::string name;  // of its first compute node
-  std::string op;    // of the same
+  std::string name;                 // of its first compute node
+  std::string op;                   // of the same
   std::vector<Precision> possible;  // by its op alone: what the schedule has room for
   std::vector<Precision> allowed;   // of these, what a plan may choose
 };
@@ -85,6 +85,9 @@ struct Graph {
 
   /// The value whose storage `id` shows: follows view nodes (Reshape, Identity, ...) backwards.
   ValueId root(ValueId id) const;
+
+  /// Lets go of all initial contents: an arena holds them.
+  void drop_contents();
 
   /// Checks ids, order (no use before a write), producers and layers. Throws Internal.
   void verify() const;

@@ -31,12 +31,18 @@ Session::Session(Prepared prepared, const Backend& backend)
     if (!kept(value) && value.kind != ValueKind::Constant) continue;
     std::byte* const to = place(prepared_.training, static_cast<ValueId>(i));
     if (!value.data) {
+      require(value.kind == ValueKind::State, ErrorKind::Internal,
+              "'" + value.name + "' has no initial content");
       clear(to, value.type.bytes());
       continue;
     }
     require(value.data->size() == bytes_of(value), ErrorKind::Internal,
             "'" + value.name + "' has initial content of another size");
     backend_.copy_to_device(to, value.data->data(), value.type.bytes());
+  }
+  for (PreparedGraph* one : {&prepared_.training, &prepared_.evaluation}) {
+    one->step.graph.drop_contents();
+    one->lowered.graph.drop_contents();
   }
   const auto updates = [&](NodeId id) { return graph.node(id).phase == Phase::Update; };
   update_ = static_cast<std::size_t>(std::ranges::find_if(training_.nodes, updates) -

@@ -25,8 +25,8 @@ struct BatchResult {
 
 class Session {
  public:
-  /// Allocates the arena, sets parameters and state to their initial content and binds every step.
-  /// `backend` outlives the session. Throws OutOfMemory, Unavailable.
+  /// Allocates the arena, moves the initial content of parameters and state there and binds every
+  /// step. `backend` outlives the session. Throws OutOfMemory, Unavailable.
   Session(Prepared prepared, const Backend& backend);
 
   const Prepared& prepared() const { return prepared_; }

@@ -216,6 +216,7 @@ int run(const Invocation& invocation, Console& console) {
                                     measured_speed(setup, setup.model, choice.precision, console),
                                     setup.settings.accumulation);
   Session session(std::move(prepared), *setup.backend);
+  setup.model.graph.drop_contents();
   bench.measured = measure(session, setup, steps, console);
   bench.measured_peak = session.measured_peak();
   const std::int64_t samples = setup.model.batch * setup.settings.accumulation;

@@ -15,6 +15,7 @@ int run(const Invocation& invocation, Console& console) {
   const Choice choice = choose(setup, invocation.options, console);
   for (const std::string& note : choice.notes) console.note("note: " + note);
   Session session(prepare_choice(setup, choice), *setup.backend);
+  setup.model.graph.drop_contents();
   // A folder's test files where there are any, else all that --data names.
   const Dataset& data = setup.evaluation ? *setup.evaluation : setup.data();
   const EvaluationResult result = evaluate(session, data);

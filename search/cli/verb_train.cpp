@@ -293,6 +293,7 @@ int run(const Invocation& invocation, Console& console) {
   Prepared prepared = prepare_choice(setup, choice);
   print_start(setup, choice, prepared, settings, console);
   Session session(std::move(prepared), *setup.backend);
+  if (!options.flag("compare-fp32")) setup.model.graph.drop_contents();
   const RunResult result = run_training(setup, choice, session, settings, files, console);
   if (result.outcome.stopped) throw_interrupted(invocation, files, result.outcome.attempts);
   save_trained(session, setup, choice, output, files);

@@ -209,6 +209,7 @@ int run(const Invocation& invocation, Console& console) {
   choice.budget_bytes = 0;
   const std::int64_t resident = resident_bytes();
   Session session(prepare_choice(setup, choice), *setup.backend);
+  setup.model.graph.drop_contents();
   run_steps(session, setup, steps);
   const std::int64_t resident_growth = resident_bytes() - resident;
   const Verdict verdict{.mismatches = mismatches(session, *setup.plan),
