@@ -42,7 +42,7 @@ double ms_of_casts(const Evaluation& evaluation) {
 
 std::vector<Swap> swaps_of(const BuiltProblem& built, const Problem& problem,
                            const std::vector<int>& choice, const Evaluation& now,
-                           std::size_t layer) {
+                           std::size_t layer) {  // of the problem
   const bool by_time = problem.objective == Objective::Ms;
   std::vector<Swap> swaps;
   for (std::size_t option = 0; option < built.options[layer].size(); ++option) {
@@ -93,7 +93,10 @@ std::string forced(const Profiled& profiled, std::size_t layer) {
       return fmt::format("{}: {}", name_of(key.second), reason);
     }
   }
-  return "its only precision";
+  const std::vector<int>& decision = profiled.built.decision;
+  return std::ranges::count(decision, decision[layer]) > 1
+             ? "the only precision that the layers with its weights allow"
+             : "its only precision";
 }
 
 std::string reason_of(const Profiled& profiled, const Problem& problem, std::size_t layer,
@@ -153,7 +156,9 @@ void explain_choices(const Profiled& profiled, const Problem& problem,
                      const std::vector<int>& choice, Plan& plan) {
   const Evaluation now = evaluate(problem, choice);
   for (std::size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    const std::vector<Swap> swaps = swaps_of(profiled.built, problem, choice, now, layer);
+    const std::vector<Swap> swaps = swaps_of(
+        profiled.built, problem, choice, now,
+        static_cast<std::size_t>(profiled.built.decision[layer]));
     PlannedLayer& planned = plan.layers[layer];
     planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps) +
                      faster_text(problem, now.ms, swaps);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "kernels/error.h"
@@ -27,6 +28,33 @@ std::int64_t bytes_of_copy(const Graph& graph, const Copy& copy) {
 std::string form_name(const Graph& graph, const Copy& copy, ValueId root) {
   std::string name = to_string(copy.form);
   return copy.base == root ? name : name + to_string(graph.value(copy.base).type.shape);
+}
+
+bool allows(const Layer& layer, Precision precision) {
+  return std::ranges::find(layer.allowed, precision) != layer.allowed.end();
+}
+
+/// The parameter that a value is, or is a transpose of; kNone.
+ValueId weight_behind(const Graph& graph, ValueId value) {
+  ValueId root = graph.root(value);
+  while (graph.value(root).producer != kNone) {
+    const Node& producer = graph.node(graph.value(root).producer);
+    if (producer.op->name != "Transpose") return kNone;
+    root = graph.root(producer.inputs[0]);
+  }
+  return graph.value(root).kind == ValueKind::Parameter ? root : kNone;
+}
+
+/// Precisions that every layer tied to `first` allows, in the order of `first`.
+std::vector<Precision> allowed_to_all(const Graph& graph, const std::vector<LayerId>& tied,
+                                      LayerId first) {
+  std::vector<Precision> allowed = graph.layers[static_cast<std::size_t>(first)].allowed;
+  for (std::size_t i = 0; i < tied.size(); ++i) {
+    if (tied[i] != first) continue;
+    std::erase_if(allowed,
+                  [&](Precision precision) { return !allows(graph.layers[i], precision); });
+  }
+  return allowed;
 }
 
 class Builder {
@@ -81,28 +109,40 @@ class Builder {
   }
 
   void add_layers(const SensitivityOf& sensitivity) {
-    const auto add = [&](const std::string& name, std::span<const Precision> allowed, LayerId id) {
-      ProblemLayer layer;
-      layer.name = name;
-      for (const Precision precision : allowed) {
-        ProblemOption option;
-        option.name = std::string(name_of(precision));
-        option.sensitivity = id == kNone ? 0 : sensitivity(id, precision);
-        layer.options.push_back(std::move(option));
-      }
-      built_.problem.layers.push_back(std::move(layer));
-      built_.options.emplace_back(allowed.begin(), allowed.end());
-    };
+    const std::vector<LayerId> tied = tied_layers(graph_);
     for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
-      add(graph_.layers[i].name, graph_.layers[i].allowed, static_cast<LayerId>(i));
+      const LayerId first = tied[i];
+      if (index(first) == i) {
+        built_.decision.push_back(static_cast<int>(built_.problem.layers.size()));
+        add_layer(graph_.layers[i].name, allowed_to_all(graph_, tied, first));
+      } else {
+        built_.decision.push_back(built_.decision[index(first)]);
+      }
+      const int layer = built_.decision[i];
+      for (std::size_t choice = 0; choice < built_.options[index(layer)].size(); ++choice) {
+        option(layer, choice).sensitivity +=
+            sensitivity(static_cast<LayerId>(i), built_.options[index(layer)][choice]);
+      }
     }
-    static constexpr Precision kFull[] = {Precision::FP32};
-    add("(step)", kFull, kNone);
+    add_layer("(step)", {Precision::FP32});
+  }
+
+  void add_layer(const std::string& name, std::vector<Precision> allowed) {
+    ProblemLayer layer;
+    layer.name = name;
+    for (const Precision precision : allowed) {
+      ProblemOption option;
+      option.name = std::string(name_of(precision));
+      layer.options.push_back(std::move(option));
+    }
+    built_.problem.layers.push_back(std::move(layer));
+    built_.options.push_back(std::move(allowed));
   }
 
   int problem_layer(NodeId node) const {
     const LayerId layer = graph_.node(node).layer;
-    return layer == kNone ? static_cast<int>(graph_.layers.size()) : layer;
+    return layer == kNone ? static_cast<int>(built_.options.size()) - 1
+                          : built_.decision[index(layer)];
   }
 
   ProblemOption& option(int layer, std::size_t choice) {
@@ -325,9 +365,34 @@ class Builder {
 
 }  // namespace
 
+std::vector<LayerId> tied_layers(const Graph& graph) {
+  std::vector<LayerId> tied(graph.layers.size());
+  std::iota(tied.begin(), tied.end(), 0);
+  const auto tie = [&](LayerId a, LayerId b) {
+    const auto [first, second] = std::minmax(tied[static_cast<std::size_t>(a)], tied[static_cast<std::size_t>(b)]);
+    std::vector<LayerId> together = tied;
+    std::ranges::replace(together, second, first);
+    if (!allowed_to_all(graph, together, first).empty()) tied = std::move(together);
+  };
+  std::map<ValueId, LayerId> first_user;
+  for (const Node& node : graph.nodes) {
+    if (!node.op->compute || node.phase != Phase::Forward) continue;
+    for (std::size_t input = 0; input < node.inputs.size(); ++input) {
+      const bool table = node.op->name == "Embedding" && input == 0;
+      if (!table && role_of_input(*node.op, input) != Role::Operand) continue;
+      const ValueId weight = weight_behind(graph, node.inputs[input]);
+      if (weight == kNone) continue;
+      const auto [user, fresh] = first_user.try_emplace(weight, node.layer);
+      if (!fresh) tie(user->second, node.layer);
+    }
+  }
+  return tied;
+}
+
 std::vector<Precision> BuiltProblem::precision_of(const std::vector<int>& choice) const {
   std::vector<Precision> precision;
-  for (std::size_t i = 0; i + 1 < options.size(); ++i) {
+  for (const int layer : decision) {
+    const auto i = static_cast<std::size_t>(layer);
     precision.push_back(options[i][static_cast<std::size_t>(choice[i])]);
   }
   return precision;

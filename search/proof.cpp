@@ -39,18 +39,18 @@ std::optional<Certificate> certificate_of(const Plan& plan) {
 
 /// Option indices of the plan's precisions; empty where the problem has no such option.
 std::vector<int> choice_of(const Profiled& profiled, const Plan& plan) {
-  std::vector<int> choice;
-  const std::vector<Precision> precision = precision_of(plan, profiled.model);
+  const BuiltProblem& built = profiled.built;
+  std::vector<Precision> precision = precision_of(plan, profiled.model);
+  precision.resize(built.decision.size(), Precision::FP32);  // the loss, which training adds
+  std::vector<int> choice(built.options.size(), 0);
   for (std::size_t i = 0; i < precision.size(); ++i) {
-    const std::vector<Precision>& options = profiled.built.options[i];
+    const auto layer = static_cast<std::size_t>(built.decision[i]);
+    const std::vector<Precision>& options = built.options[layer];
     const auto option = std::ranges::find(options, precision[i]);
     if (option == options.end()) return {};
-    choice.push_back(static_cast<int>(option - options.begin()));
+    choice[layer] = static_cast<int>(option - options.begin());
   }
-  for (std::size_t i = choice.size(); i < profiled.built.options.size(); ++i) {
-    if (profiled.built.options[i].size() != 1) return {};
-    choice.push_back(0);  // what the training graph adds: the loss, the nodes of no layer
-  }
+  if (built.precision_of(choice) != precision) return {};  // tied layers that differ
   return choice;
 }
 

@@ -31,6 +31,7 @@ Profiled sandwich(double cast_ms, std::int64_t cast_bytes) {
   problem.layers[1].options[1].ms = 1;
   problem.layers[1].options[1].sensitivity = 0.5;
   problem.layers[2].options[0].reads = {{1, 0, {2}}};
+  profiled.built.decision = {0, 1, 2};
   profiled.built.options = {
       {Precision::FP32}, {Precision::FP32, Precision::BF16}, {Precision::FP32}};
   profiled.exclusions[{0, Precision::BF16}] = "no kernel for Conv on this device";

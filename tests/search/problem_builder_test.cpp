@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "models/lower.h"
@@ -36,9 +38,11 @@ SpeedProfile made_up_profile(const StepGraph& step, const Backend& backend) {
   return profile;
 }
 
+Model five_classes(std::int64_t batch) { return testing::mlp_net(batch, 5); }
+
 struct ProblemCase {
   std::string name;
-  bool residual;
+  Model (*net)(std::int64_t batch);
   std::int64_t micro_batches;
 };
 void PrintTo(const ProblemCase& of, std::ostream* out) { *out << of.name; }
@@ -47,7 +51,7 @@ class ProblemOf : public ::testing::TestWithParam<ProblemCase> {
  protected:
   ProblemOf() { options_.micro_batches = GetParam().micro_batches; }
 
-  Model model_ = GetParam().residual ? testing::residual_net(4) : testing::mlp_net(4, 5);
+  Model model_ = GetParam().net(4);
   TrainingOptions options_;
 };
 
@@ -82,10 +86,51 @@ TEST_P(ProblemOf, APlanPredictsEveryByteAndMillisecondOfItsLoweredGraph) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Nets, ProblemOf,
-                         ::testing::Values(ProblemCase{"Residual", true, 1},
-                                           ProblemCase{"Mlp", false, 1},
-                                           ProblemCase{"ResidualAccumulated", true, 3}),
+                         ::testing::Values(ProblemCase{"Residual", testing::residual_net, 1},
+                                           ProblemCase{"Mlp", five_classes, 1},
+                                           ProblemCase{"Tied", testing::tied_net, 1},
+                                           ProblemCase{"TiedAccumulated", testing::tied_net, 2},
+                                           ProblemCase{"ResidualAccumulated",
+                                                       testing::residual_net, 3}),
                          [](const auto& test) { return test.param.name; });
+
+TEST(TiedWeights, AreOneDecisionWithTheSumOfTheirScores) {
+  Model model = testing::tied_net(4);
+  std::map<std::string, LayerId> id;
+  for (std::size_t i = 0; i < model.graph.layers.size(); ++i) {
+    id[model.graph.layers[i].name] = static_cast<LayerId>(i);
+  }
+  const NullBackend backend;
+  const StepGraph step = training_graph(model, {});
+  const BuiltProblem built =
+      build_problem(step, made_up_profile(step, backend), [&](LayerId layer, Precision precision) {
+        return precision == Precision::FP32 ? 0 : 1.0 + layer;
+      });
+  const auto decision = [&](const std::string& name) {
+    return built.decision[static_cast<std::size_t>(id.at(name))];
+  };
+  EXPECT_EQ(decision("up2"), decision("up1"));
+  EXPECT_EQ(decision("up3"), decision("up1"));
+  EXPECT_EQ(decision("down3"), decision("down1"));
+  EXPECT_NE(decision("down1"), decision("up1"));
+  EXPECT_NE(decision("fc"), decision("down1"));
+  const ProblemLayer& up = built.problem.layers[static_cast<std::size_t>(decision("up1"))];
+  EXPECT_DOUBLE_EQ(up.options.back().sensitivity, 3.0 + id["up1"] + id["up2"] + id["up3"]);
+}
+
+TEST(TiedWeights, WithContradictingPinsAreSeveralDecisions) {
+  Model model = testing::tied_net(4);
+  for (Layer& layer : model.graph.layers) {
+    if (layer.name == "up1") layer.allowed = {Precision::FP32};
+    if (layer.name == "up2") layer.allowed = {Precision::BF16};
+  }
+  const std::vector<LayerId> tied = tied_layers(training_graph(model, {}).graph);
+  std::set<LayerId> of_up;
+  for (std::size_t i = 0; i < model.graph.layers.size(); ++i) {
+    if (model.graph.layers[i].name.starts_with("up")) of_up.insert(tied[i]);
+  }
+  EXPECT_EQ(of_up.size(), 2U);
+}
 
 TEST(Lowering, CastsEachTensorOnceForAllReaders) {
   const NullBackend backend;

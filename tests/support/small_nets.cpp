@@ -130,4 +130,23 @@ Model generator_net(std::int64_t batch) {
   return net.finish(net.linear("fc2", x, 32, 5), batch);
 }
 
+Model tied_net(std::int64_t batch) {
+  NetBuilder net;
+  ValueId x = net.input({batch, 12});
+  const ValueId up = net.parameter("up.w", {16, 12}, 0.7F);
+  const ValueId down = net.parameter("down.w", {16, 12}, 0.6F);
+  for (const std::string time : {"1", "2", "3"}) {
+    ValueId y = net.node("up" + time, "MatMul", {x, up}, {{"transB", std::int64_t{1}}});
+    y = net.node("relu" + time, "Relu", {y});
+    if (time == "3") {
+      const ValueId turned = net.node("turned", "Transpose", {down}, {{"perm", Shape{1, 0}}});
+      y = net.node("down3", "MatMul", {y, turned}, {{"transB", std::int64_t{1}}});
+    } else {
+      y = net.node("down" + time, "MatMul", {y, down});
+    }
+    x = net.node("add" + time, "Add", {y, x});
+  }
+  return net.finish(net.linear("fc", x, 12, 5), batch);
+}
+
 }  // namespace mpsearch::testing
