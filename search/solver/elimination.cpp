@@ -11,6 +11,10 @@ namespace {
 
 constexpr int kStarts = 24;
 
+/// A wider combination is left out: it makes all its layers neighbours, and orders that follow it
+/// lose sight of the tensors, while its own state is one bit.
+constexpr std::size_t kNarrow = 8;
+
 /// Which layers each factor ties together, and how many bits its state is thought to need.
 struct Ties {
   std::vector<std::vector<int>> layers;  // of each factor
@@ -34,6 +38,7 @@ Ties ties_of(const Problem& problem, const std::vector<std::vector<Pick>>& forbi
   for (const ProblemPair& pair : problem.pairs)
     add({pair.a, pair.b}, std::log2(static_cast<double>(problem.layers[pair.a].options.size())));
   for (const std::vector<Pick>& picks : forbidden) {
+    if (picks.size() > kNarrow) continue;
     std::vector<int> layers;
     for (const Pick& pick : picks) layers.push_back(pick.layer);
     add(std::move(layers), 1);

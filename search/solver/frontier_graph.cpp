@@ -136,9 +136,11 @@ class GraphBuilder {
     Numbering rows;
     Numbering rests;
     std::vector<int> rest_of;
+    std::vector<int> row;
+    std::vector<int> rest;
     for (const std::vector<int>& node : nodes) {
-      std::vector<int> row;
-      std::vector<int> rest;
+      row.clear();
+      rest.clear();
       for (const Touch& touch : touches)
         row.push_back(place[touch.factor] >= 0 ? node[place[touch.factor]] : 0);
       for (std::size_t i = 0; i < node.size(); ++i)
@@ -202,7 +204,7 @@ class GraphBuilder {
           continue;
         }
         const std::int64_t key = static_cast<std::int64_t>(rest_of[n]) * reached.size() + touch;
-        const auto [entry, fresh] = known.emplace(key, static_cast<int>(next.size()));
+        const auto [entry, fresh] = known.try_emplace(key, static_cast<int>(next.size()));
         if (fresh) {
           std::vector<int> state = rests.key(rest_of[n]);
           state.insert(state.end(), reached.key(touch).begin(), reached.key(touch).end());

@@ -11,7 +11,7 @@ namespace mpsearch::solver {
 class Numbering {
  public:
   int operator()(const std::vector<int>& key) {
-    const auto [entry, fresh] = known_.emplace(key, static_cast<int>(known_.size()));
+    const auto [entry, fresh] = known_.try_emplace(key, static_cast<int>(known_.size()));
     if (fresh) keys_.push_back(&entry->first);
     return entry->second;
   }
