@@ -53,17 +53,18 @@ std::vector<Placement> lifetimes(const Graph& graph) {
 /// Places blocks in the given order, each at the lowest offset where no placed block that lives at
 /// the same time overlaps. Returns the height above `floor`.
 std::int64_t pack(const std::vector<Placement*>& order, std::int64_t floor) {
-  std::vector<const Placement*> placed;  // sorted by offset
+  std::vector<Placement> placed;  // sorted by offset; copies, so that the loop reads in order
+  placed.reserve(order.size());
   std::int64_t height = floor;
   for (Placement* block : order) {
     std::int64_t offset = floor;
-    for (const Placement* other : placed) {
-      if (other->last < block->first || other->first > block->last) continue;
-      if (offset + block->bytes <= other->offset) break;
-      offset = std::max(offset, other->offset + other->bytes);
+    for (const Placement& other : placed) {
+      if (other.last < block->first || other.first > block->last) continue;
+      if (offset + block->bytes <= other.offset) break;
+      offset = std::max(offset, other.offset + other.bytes);
     }
     block->offset = offset;
-    placed.insert(std::ranges::upper_bound(placed, offset, {}, &Placement::offset), block);
+    placed.insert(std::ranges::upper_bound(placed, offset, {}, &Placement::offset), *block);
     height = std::max(height, offset + block->bytes);
   }
   return height;
@@ -127,8 +128,8 @@ std::int64_t pack_best(std::vector<Placement*> blocks, std::int64_t floor, std::
   const double pairs = static_cast<double>(blocks.size()) * static_cast<double>(blocks.size());
   const int moves = static_cast<int>(std::clamp(kEffort / std::max(1.0, pairs), 10.0, 300.0));
   for (std::vector<Placement*>& order : starts) {
+    if (best.height() > bound) pack(order, floor);  // each move looks at the packing before it
     for (int move = 0; move < moves && best.height() > bound; ++move) {
-      pack(order, floor);
       const auto top = std::ranges::max_element(
           order, {}, [](const Placement* block) { return block->offset + block->bytes; });
       std::rotate(order.begin(), top, top + 1);
