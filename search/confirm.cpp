@@ -1,7 +1,6 @@
 #include "search/confirm.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include "runtime/prepared.h"
@@ -64,12 +63,15 @@ void set_bound(Solution& solution, double bound) {
 
 /// Solves under ever smaller limits until an answer's arena is within the true one. For answers
 /// that pack badly in more combinations than can be cut off one by one.
-Confirmed solve_below(const Profiled& profiled, const Problem& problem, Front& front,
-                      const PlanRequest& request, const Backend& backend) {
+Confirmed solve_below(const Profiled& profiled, const Problem& problem, const PlanRequest& request,
+                      const Backend& backend) {
+  SolveOptions options = request.solve;
+  options.certify = false;
+  Problem tighter = problem;
   Confirmed confirmed;
   for (int step = 1; step <= kMostSteps; ++step) {
-    confirmed.solution =
-        front.at(problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step);
+    tighter.limits.bytes = problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step;
+    confirmed.solution = solve(tighter, options);
     if (confirmed.solution.choice.empty()) return confirmed;
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
@@ -82,19 +84,19 @@ Confirmed solve_below(const Profiled& profiled, const Problem& problem, Front& f
 
 }  // namespace
 
-Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem, Front& front,
+Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
                           const PlanRequest& request, const Backend& backend) {
   SolveOptions options = request.solve;
-  options.certify = false;
   Confirmed confirmed;
   std::optional<Certificate> certificate;  // of the whole problem, as is its bound
   bool cut = false;
   double bound = 0;
   for (int tries = 0; tries <= kMostCuts; ++tries) {
-    confirmed.solution = cut ? solve(problem, options) : front.at(problem.limits.bytes);
+    confirmed.solution = solve(problem, options);
     if (!cut) {
       bound = confirmed.solution.bound;
       certificate = std::move(confirmed.solution.certificate);
+      options.certify = false;
     }
     if (confirmed.solution.choice.empty()) {
       if (!cut) return confirmed;
@@ -112,7 +114,7 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem, Fron
     options.forbidden.push_back(std::move(picks));
     cut = true;
   }
-  confirmed = solve_below(profiled, problem, front, request, backend);
+  confirmed = solve_below(profiled, problem, request, backend);
   set_bound(confirmed.solution, bound);
   confirmed.solution.certificate = std::move(certificate);
   return confirmed;
@@ -141,11 +143,11 @@ Problem of_bytes_alone(Problem problem) {
 
 }  // namespace
 
-Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,
-                          const PlanRequest& request, const Backend& backend) {
+Least least_confirmed(const Profiled& profiled, const Problem& problem, const PlanRequest& request,
+                      const Backend& backend, std::int64_t enough) {
   const Problem bytes_alone = of_bytes_alone(problem);
   const LeastBudget least = least_budget(bytes_alone, request.solve);
-  Confirmed best;
+  Least best;
   best.solution.status = least.status;
   if (least.choice.empty()) return best;
   best.solution.choice = least.choice;
@@ -153,17 +155,18 @@ Confirmed least_confirmed(const Profiled& profiled, const Problem& problem,
   best.peak_bytes = arena_of(profiled, request, best.precision, backend);
   // Padding may have put the arena above the live bytes: look for a choice that packs better. The
   // problem itself has the last word, so that no plan is found below what is called the least.
-  std::optional<Front> fronts[2];
-  const auto improve = [&](Problem tighter, std::optional<Front>& front) {
+  const auto improve = [&](Problem tighter) {
     tighter.limits.bytes = best.peak_bytes - 1;
-    if (!front) front.emplace(tighter, request.solve);
-    Confirmed found = solve_confirmed(profiled, tighter, *front, request, backend);
+    Confirmed found = solve_confirmed(profiled, tighter, request, backend);
     if (found.solution.choice.empty()) return false;
-    best = std::move(found);
+    static_cast<Confirmed&>(best) = std::move(found);
     return true;
   };
-  while (best.peak_bytes > least.bytes && (improve(bytes_alone, fronts[0]) || improve(problem, fronts[1]))) {
+  const auto decided = [&] { return best.peak_bytes <= enough || least.bound > enough; };
+  while (best.peak_bytes > least.bytes && (enough == 0 || !decided()) &&
+         (improve(bytes_alone) || improve(problem))) {
   }
+  best.exact = best.peak_bytes == least.bound;
   return best;
 }
 

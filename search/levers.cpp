@@ -41,10 +41,9 @@ SpeedProfile timeless(const StepGraph& step, const RecordedKernels& kernels,
   return profile;
 }
 
-}  // namespace
-
-std::int64_t least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
-                         const Backend& backend) {
+/// The least arena of any plan of the model, to one side of `enough`.
+Least least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
+                  const Backend& backend, std::int64_t enough) {
   Profiled profiled;
   profiled.model = std::move(model);
   profiled.step = training_graph(profiled.model, request.training);
@@ -53,10 +52,8 @@ std::int64_t least_arena(Model model, const PlanRequest& request, const Recorded
       build_problem(profiled.step, profiled.speed, [](LayerId, Precision) { return 0.0; });
   Problem problem = profiled.built.problem;
   problem.limits.bytes = std::int64_t{1} << 60;
-  return least_confirmed(profiled, problem, request, backend).peak_bytes;
+  return least_confirmed(profiled, problem, request, backend, enough);
 }
-
-namespace {
 
 class Levers {
  public:
@@ -79,10 +76,10 @@ class Levers {
       }
       // Measured only where it nearly fits with what is known.
       const bool last = batch == 1;
-      if (!last && least_arena(*model, request_, kernels_, backend_) > budget_ + budget_ / 16)
-        continue;
-      const std::int64_t least = measured_least(std::move(*model));
-      if (least > budget_ && !last) continue;
+      Least least = first_arena(*model);
+      if (!last && least.peak_bytes > budget_ + budget_ / 16) continue;
+      if (time_new_kernels(*model)) least = first_arena(std::move(*model));
+      if (least.peak_bytes > budget_ && !last) continue;
       add("--batch " + std::to_string(batch), least);
       return;
     }
@@ -93,7 +90,7 @@ class Levers {
       PlanRequest looser = request_;
       change(looser);
       const Problem problem = limited_problem(profiled_, looser, budget_);
-      add("without " + flag, least_confirmed(profiled_, problem, looser, backend_).peak_bytes);
+      add("without " + flag, least_confirmed(profiled_, problem, looser, backend_, kFirstArena));
     };
     if (request_.max_time_ratio) {
       without("--max-time-ratio", [](PlanRequest& r) { r.max_time_ratio.reset(); });
@@ -143,18 +140,25 @@ class Levers {
       if (score.out_of_range.empty()) continue;
       exclude(model.graph, exclusions, key.first, key.second, score.out_of_range);
     }
-    add(change, measured_least(std::move(model)));
+    time_new_kernels(model);
+    add(change, first_arena(std::move(model)));
   }
 
-  /// With the kernels that a run of the changed command will use.
-  std::int64_t measured_least(Model model) {
+  Least first_arena(Model model) const {
+    return least_arena(std::move(model), request_, kernels_, backend_, kFirstArena);
+  }
+
+  /// Those that a run of the changed command will use; false where all were known.
+  bool time_new_kernels(const Model& model) {
+    const std::size_t before = timed_.size();
     const StepGraph step = training_graph(model, request_.training);
     pick_kernels(calls_of(step), backend_, kernels_, timed_, progress_);
-    return least_arena(std::move(model), request_, kernels_, backend_);
+    return timed_.size() > before;
   }
 
-  void add(std::string change, std::int64_t least) {
-    levers_.push_back({std::move(change), least, least > 0 && least <= budget_});
+  void add(std::string change, const Least& least) {
+    const std::int64_t bytes = least.peak_bytes;
+    levers_.push_back({std::move(change), bytes, least.exact, bytes > 0 && bytes <= budget_});
   }
 
   const Profiled& profiled_;
@@ -168,6 +172,13 @@ class Levers {
 };
 
 }  // namespace
+
+bool fits(Model model, const PlanRequest& request, const RecordedKernels& kernels,
+          const Backend& backend, std::int64_t budget) {
+  const std::int64_t bytes =
+      least_arena(std::move(model), request, kernels, backend, budget).peak_bytes;
+  return bytes > 0 && bytes <= budget;
+}
 
 std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
                              const Backend& backend, const Rebatch& rebatch,

@@ -12,21 +12,23 @@
 
 namespace mpsearch {
 
-/// `least_budget_bytes` is what a run of the changed command will find with the same profile cache;
-/// 0: no plan at any budget.
+/// `least_budget_bytes` is a budget that a run of the changed command will meet with the same profile
+/// cache: the least one where `exact`, else one that a longer search may lower a little. 0: no plan
+/// at any budget.
 struct Lever {
   std::string change;  // "--batch 16", "without --pin 'conv*=fp32'"
   std::int64_t least_budget_bytes = 0;
+  bool exact = false;
   bool fits = false;  // the budget that was asked for
 };
 
 /// The model at another batch; empty where its file does not allow that.
 using Rebatch = std::function<std::optional<Model>(std::int64_t batch)>;
 
-/// The least arena of any plan of the model, whose layers' `allowed` count, with these kernels and
-/// first candidates where they know none; 0: no plan at any budget.
-std::int64_t least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
-                         const Backend& backend);
+/// Whether some plan of the model, whose layers' `allowed` count, has an arena within the budget,
+/// with these kernels and first candidates where they know none.
+bool fits(Model model, const PlanRequest& request, const RecordedKernels& kernels,
+          const Backend& backend, std::int64_t budget);
 
 /// Computed for the largest halved batch that fits (else the smallest), and for each of the
 /// request's restrictions and limits left out alone. Pins and precisions are not tried where a

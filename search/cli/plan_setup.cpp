@@ -13,24 +13,23 @@ namespace {
 
 /// Whether some plan at this batch fits, as far as bytes tell: values that a format cannot hold are
 /// known only once the model is profiled.
-bool fits(const RunSetup& setup, std::int64_t batch) {
+bool fits_at(const RunSetup& setup, std::int64_t batch) {
   std::optional<Model> model = rebatched(setup, batch);
   if (!model) return false;
   const PlanRequest& request = setup.request;
   restrict_layers(*model, request.training, request.restrictions, *setup.backend);
-  const std::int64_t least = least_arena(std::move(*model), request, {}, *setup.backend);
-  return least > 0 && least <= request.budget.bytes;
+  return fits(std::move(*model), request, {}, *setup.backend, request.budget.bytes);
 }
 
 /// Doubles while it fits, then halves the interval; 1 where nothing fits.
 std::int64_t largest_batch(const RunSetup& setup) {
   const std::int64_t most = setup.data().samples();
   std::int64_t good = 1;
-  while (2 * good <= most && fits(setup, 2 * good)) good *= 2;
+  while (2 * good <= most && fits_at(setup, 2 * good)) good *= 2;
   std::int64_t bad = std::min(2 * good, most + 1);
   while (bad - good > 1) {
     const std::int64_t middle = good + (bad - good) / 2;
-    (fits(setup, middle) ? good : bad) = middle;
+    (fits_at(setup, middle) ? good : bad) = middle;
   }
   return good;
 }

@@ -155,8 +155,9 @@ ErrorText infeasible_text(const PlanAnswer& answer, const std::vector<Lever>& le
     const std::string least =
         lever.least_budget_bytes == 0
             ? "no plan either"
-            : fmt::format("least peak {} ({} bytes){}", format_bytes(lever.least_budget_bytes),
-                          lever.least_budget_bytes, lever.fits ? ", which fits" : "");
+            : fmt::format("least peak {}{} ({} bytes){}", lever.exact ? "" : "at most ",
+                          format_bytes(lever.least_budget_bytes), lever.least_budget_bytes,
+                          lever.fits ? ", which fits" : "");
     text.try_ += fmt::format("{}{}: {}", text.try_.empty() ? "" : "\n", lever.change, least);
   }
   if (text.try_.empty()) text.try_ = "fewer restrictions";
@@ -183,6 +184,7 @@ nlohmann::ordered_json infeasible_json(const PlanAnswer& answer, const std::vect
          {"least_budget_bytes", lever.least_budget_bytes > 0
                                     ? nlohmann::ordered_json(lever.least_budget_bytes)
                                     : nlohmann::ordered_json()},
+         {"exact", lever.exact},
          {"fits", lever.fits}});
   }
   out["parts"] = {{"parameters", why.parts.parameters},
