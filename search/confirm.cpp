@@ -1,6 +1,7 @@
 #include "search/confirm.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "runtime/prepared.h"
@@ -63,15 +64,12 @@ void set_bound(Solution& solution, double bound) {
 
 /// Solves under ever smaller limits until an answer's arena is within the true one. For answers
 /// that pack badly in more combinations than can be cut off one by one.
-Confirmed solve_below(const Profiled& profiled, const Problem& problem, const PlanRequest& request,
-                      const Backend& backend) {
-  SolveOptions options = request.solve;
-  options.certify = false;
-  Problem tighter = problem;
+Confirmed solve_below(const Profiled& profiled, const Problem& problem, Front& front,
+                      const PlanRequest& request, const Backend& backend) {
   Confirmed confirmed;
   for (int step = 1; step <= kMostSteps; ++step) {
-    tighter.limits.bytes = problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step;
-    confirmed.solution = solve(tighter, options);
+    confirmed.solution =
+        front.at(problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step);
     if (confirmed.solution.choice.empty()) return confirmed;
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);
@@ -84,19 +82,19 @@ Confirmed solve_below(const Profiled& profiled, const Problem& problem, const Pl
 
 }  // namespace
 
-Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
+Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem, Front& front,
                           const PlanRequest& request, const Backend& backend) {
   SolveOptions options = request.solve;
+  options.certify = false;
   Confirmed confirmed;
   std::optional<Certificate> certificate;  // of the whole problem, as is its bound
   bool cut = false;
   double bound = 0;
   for (int tries = 0; tries <= kMostCuts; ++tries) {
-    confirmed.solution = solve(problem, options);
+    confirmed.solution = cut ? solve(problem, options) : front.at(problem.limits.bytes);
     if (!cut) {
       bound = confirmed.solution.bound;
       certificate = std::move(confirmed.solution.certificate);
-      options.certify = false;
     }
     if (confirmed.solution.choice.empty()) {
       if (!cut) return confirmed;
@@ -114,7 +112,7 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
     options.forbidden.push_back(std::move(picks));
     cut = true;
   }
-  confirmed = solve_below(profiled, problem, request, backend);
+  confirmed = solve_below(profiled, problem, front, request, backend);
   set_bound(confirmed.solution, bound);
   confirmed.solution.certificate = std::move(certificate);
   return confirmed;
@@ -155,16 +153,18 @@ Least least_confirmed(const Profiled& profiled, const Problem& problem, const Pl
   best.peak_bytes = arena_of(profiled, request, best.precision, backend);
   // Padding may have put the arena above the live bytes: look for a choice that packs better. The
   // problem itself has the last word, so that no plan is found below what is called the least.
-  const auto improve = [&](Problem tighter) {
+  std::optional<Front> fronts[2];
+  const auto improve = [&](Problem tighter, std::optional<Front>& front) {
     tighter.limits.bytes = best.peak_bytes - 1;
-    Confirmed found = solve_confirmed(profiled, tighter, request, backend);
+    if (!front) front.emplace(tighter, request.solve);
+    Confirmed found = solve_confirmed(profiled, tighter, *front, request, backend);
     if (found.solution.choice.empty()) return false;
     static_cast<Confirmed&>(best) = std::move(found);
     return true;
   };
   const auto decided = [&] { return best.peak_bytes <= enough || least.bound > enough; };
   while (best.peak_bytes > least.bytes && (enough == 0 || !decided()) &&
-         (improve(bytes_alone) || improve(problem))) {
+         (improve(bytes_alone, fronts[0]) || improve(problem, fronts[1]))) {
   }
   best.exact = best.peak_bytes == least.bound;
   return best;

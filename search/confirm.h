@@ -21,8 +21,9 @@ std::int64_t arena_of(const Profiled& profiled, const PlanRequest& request,
                       std::span<const Precision> precision, const Backend& backend);
 
 /// Best solution whose arena is within `problem.limits.bytes`: combinations whose arena is not are
-/// cut off, a few times. Status Infeasible or Unknown where none was found.
-Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem,
+/// cut off, a few times. Status Infeasible or Unknown where none was found. `front`: of `problem`
+/// under any byte limit, with the request's options.
+Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem, Front& front,
                           const PlanRequest& request, const Backend& backend);
 
 struct Least : Confirmed {

@@ -82,14 +82,15 @@ Problem limited_problem(const Profiled& profiled, const PlanRequest& request, st
   return problem;
 }
 
-PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
-                       const Backend& backend) {
+namespace {
+
+/// `front`: of the request's problem under any byte limit.
+PlanAnswer plan_at(const Profiled& profiled, const PlanRequest& request, const Backend& backend,
+                   Front& front) {
   PlanAnswer answer;
   answer.budget_bytes = budget_bytes(request.budget, profiled);
   const Problem problem = limited_problem(profiled, request, answer.budget_bytes);
-  PlanRequest certified = request;
-  certified.solve.certify = true;
-  Confirmed confirmed = solve_confirmed(profiled, problem, certified, backend);
+  Confirmed confirmed = solve_confirmed(profiled, problem, front, request, backend);
   answer.interrupted = confirmed.solution.interrupted;
   if (confirmed.solution.choice.empty()) {
     const bool stopped = confirmed.solution.status == SolveStatus::Unknown &&
@@ -117,6 +118,31 @@ PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
   record_certificate(problem, confirmed.solution, answer.plan);
   explain_choices(profiled, problem, confirmed.solution.choice, answer.plan);
   return answer;
+}
+
+Front front_of(const Profiled& profiled, const PlanRequest& request) {
+  SolveOptions options = request.solve;
+  options.certify = true;
+  return Front(limited_problem(profiled, request, budget_bytes(request.budget, profiled)), options);
+}
+
+}  // namespace
+
+PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
+                       const Backend& backend) {
+  Front front = front_of(profiled, request);
+  return plan_at(profiled, request, backend, front);
+}
+
+void plan_front(const Profiled& profiled, const PlanRequest& request,
+                std::span<const std::int64_t> budgets, const Backend& backend,
+                const std::function<bool(PlanAnswer)>& take) {
+  PlanRequest at = request;
+  Front front = front_of(profiled, request);
+  for (const std::int64_t bytes : budgets) {
+    at.budget = {.bytes = bytes, .ratio = 0};
+    if (!take(plan_at(profiled, at, backend, front))) return;
+  }
 }
 
 RecordedKernels kernels_of(const Plan& plan) {

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +99,11 @@ Problem limited_problem(const Profiled& profiled, const PlanRequest& request, st
 /// Solves for the request's budget and confirms by the memory plan.
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend);
+
+/// plan_within for one budget (bytes) after the other, while `take` returns true.
+void plan_front(const Profiled& profiled, const PlanRequest& request,
+                std::span<const std::int64_t> budgets, const Backend& backend,
+                const std::function<bool(PlanAnswer)>& take);
 
 /// A plan for given precisions (a policy), predicted from the profile.
 Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const Backend& backend,

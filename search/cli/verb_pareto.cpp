@@ -38,21 +38,25 @@ std::int64_t least_of(const Profiled& profiled, const RunSetup& setup, Console& 
 
 std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::int64_t points,
                         Console& console) {
-  PlanRequest request = setup.request;
   const std::int64_t least = least_of(profiled, setup, console);
   const std::int64_t most = std::max(least, profiled.fp32_peak_bytes);
-  std::vector<Plan> plans;
-  Progress progress(console, "solve", points);
-  for (std::int64_t i = 0; i < points && !stop_requested(); ++i) {
+  std::vector<std::int64_t> budgets;
+  for (std::int64_t i = 0; i < points; ++i) {
     const double share = points == 1 ? 1 : static_cast<double>(i) / static_cast<double>(points - 1);
-    request.budget.bytes =
-        least + static_cast<std::int64_t>(share * static_cast<double>(most - least));
-    PlanAnswer answer = plan_within(profiled, request, *setup.backend);
-    progress.update(i + 1);
-    if (answer.plan.layers.empty()) continue;
-    complete_settings(setup, answer.plan);
-    plans.push_back(std::move(answer.plan));
+    budgets.push_back(least + static_cast<std::int64_t>(share * static_cast<double>(most - least)));
   }
+  std::vector<Plan> plans;
+  if (stop_requested()) return plans;
+  Progress progress(console, "solve", points);
+  std::int64_t done = 0;
+  plan_front(profiled, setup.request, budgets, *setup.backend, [&](PlanAnswer answer) {
+    progress.update(++done);
+    if (!answer.plan.layers.empty()) {
+      complete_settings(setup, answer.plan);
+      plans.push_back(std::move(answer.plan));
+    }
+    return !stop_requested();
+  });
   return plans;
 }
 

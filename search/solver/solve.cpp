@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -38,7 +39,7 @@ Goal goal_of(Objective objective) {
 class Engines {
  public:
   Engines(const Problem& problem, const SolveOptions& options, const Patience& patience)
-      : options_(options), patience_(patience) {
+      : options_(options) {
     const bool cbc = options.engine == Engine::Cbc;
     const std::vector<Order> orders = elimination_orders(problem, options.forbidden);
     // The promise is a guess: where it matters, the next orders may prove better.
@@ -62,15 +63,15 @@ class Engines {
 
   /// `problem` differs from the constructor's in its limits and objective at most.
   Answer minimise(const Problem& problem, Goal goal, const std::vector<int>& start,
-                  std::int64_t node_limit) {
+                  std::int64_t node_limit, const Patience& patience) {
     SolveOptions options = options_;
     options.node_limit = node_limit;
     if (!exact_) {
       certificate_ = {goal == Goal::Ms ? 1.0 : 0.0, goal == Goal::Sensitivity ? 1.0 : 0.0, {}, 0};
-      return solve_with_cbc(problem, goal, options, patience_, graph_ ? &*graph_ : nullptr);
+      return solve_with_cbc(problem, goal, options, patience, graph_ ? &*graph_ : nullptr);
     }
     KnownLimit certificate;
-    Answer answer = solve_exactly(problem, *graph_, goal, known_, start, tied_, options, patience_,
+    Answer answer = solve_exactly(problem, *graph_, goal, known_, start, tied_, options, patience,
                                   &certificate);
     tied_ = answer.tied;
     certificate_ = std::move(certificate);
@@ -78,9 +79,10 @@ class Engines {
   }
 
   /// Of the last search; empty where the engine has no multipliers.
-  std::optional<Certificate> certificate(const Problem& problem, double enough) const {
+  std::optional<Certificate> certificate(const Problem& problem, double enough,
+                                         const Patience& patience) const {
     if (!graph_ || graph_->steps.front().nodes == 0) return std::nullopt;
-    return certify(problem, *graph_, goal_of(problem.objective), certificate_, enough, patience_);
+    return certify(problem, *graph_, goal_of(problem.objective), certificate_, enough, patience);
   }
 
   /// From now on only choices whose last goal is at most `best` matter.
@@ -91,9 +93,14 @@ class Engines {
     known_ = {certificate_};
   }
 
+  /// The next search knows nothing of the last one.
+  void forget() {
+    known_.clear();
+    tied_.clear();
+  }
+
  private:
   const SolveOptions& options_;
-  const Patience& patience_;
   std::optional<FrontierGraph> graph_;
   bool exact_ = false;  // our engine answers
   KnownLimit certificate_;
@@ -147,18 +154,14 @@ void fill_figures(const Problem& problem, Solution& solution) {
   solution.gap = (solution.objective - solution.bound) / size;
 }
 
-}  // namespace
-}  // namespace solver
-
-Solution solve(const Problem& problem, const SolveOptions& options) {
-  using namespace solver;  // NOLINT: the engines' names, in this file only
-  validate(problem);
-  check_options(problem, options);
-  const Patience patience(options);
-  Engines engines(problem, options, patience);
+/// What solve() does once the engines stand; `problem` differs from theirs in its byte limit only.
+Solution solve_within(const Problem& problem, const SolveOptions& options, Engines& engines,
+                      const Patience& patience) {
+  engines.forget();
   Solution solution;
   solution.solver = engines.name();
-  Answer first = engines.minimise(problem, goal_of(problem.objective), {}, options.node_limit);
+  Answer first =
+      engines.minimise(problem, goal_of(problem.objective), {}, options.node_limit, patience);
   solution.status = first.status;
   solution.bound = first.bound;
   solution.nodes = first.nodes;
@@ -171,15 +174,15 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   if (solution.choice.empty()) return solution;
   demand_valid(problem, options, solution.choice);
   if (options.certify)
-    solution.certificate =
-        engines.certificate(problem, objective_of(problem, evaluate(problem, solution.choice)));
+    solution.certificate = engines.certificate(
+        problem, objective_of(problem, evaluate(problem, solution.choice)), patience);
   if (solution.status == SolveStatus::Optimal) {
     const double best = objective_of(problem, evaluate(problem, solution.choice));
     solution.bound = best;
     const Problem other = tie_break(problem, best);
     engines.keep_ties(best);
     const Answer second =
-        engines.minimise(other, goal_of(other.objective), solution.choice, kTieNodes);
+        engines.minimise(other, goal_of(other.objective), solution.choice, kTieNodes, patience);
     solution.nodes += second.nodes;
     if (!second.choice.empty() && objective_of(other, evaluate(other, second.choice)) <
                                       objective_of(other, evaluate(other, solution.choice)))
@@ -188,6 +191,49 @@ Solution solve(const Problem& problem, const SolveOptions& options) {
   }
   fill_figures(problem, solution);
   return solution;
+}
+
+}  // namespace
+}  // namespace solver
+
+struct Front::Shared {
+  Shared(const Problem& of, const SolveOptions& with)
+      : problem(of), options(with), patience(options), engines(problem, options, patience) {}
+
+  Problem problem;
+  SolveOptions options;
+  solver::Patience patience;  // of the next answer: that of the first one counts the building
+  solver::Engines engines;
+};
+
+Front::Front(const Problem& problem, const SolveOptions& options) {
+  validate(problem);
+  solver::check_options(problem, options);
+  shared_ = std::make_unique<Shared>(problem, options);
+}
+
+Front::~Front() = default;
+
+Solution Front::at(std::int64_t bytes) {
+  Shared& shared = *shared_;
+  shared.problem.limits.bytes = bytes;
+  require(bytes >= 0, ErrorKind::Usage, "a byte limit is negative");
+  Solution solution =
+      solver::solve_within(shared.problem, shared.options, shared.engines, shared.patience);
+  shared.patience = solver::Patience(shared.options);
+  return solution;
+}
+
+Solution solve(const Problem& problem, const SolveOptions& options) {
+  return Front(problem, options).at(problem.limits.bytes);
+}
+
+std::vector<Solution> solve_front(const Problem& problem, std::span<const std::int64_t> budgets,
+                                  const SolveOptions& options) {
+  Front front(problem, options);
+  std::vector<Solution> solutions;
+  for (const std::int64_t bytes : budgets) solutions.push_back(front.at(bytes));
+  return solutions;
 }
 
 LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
@@ -199,7 +245,7 @@ LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
   LeastBudget least;
   Problem at = problem;
   at.limits.bytes = kNoByteLimit;
-  const Answer answer = engines.minimise(at, Goal::Peak, {}, options.node_limit);
+  const Answer answer = engines.minimise(at, Goal::Peak, {}, options.node_limit, patience);
   least.status = answer.status;
   if (answer.choice.empty()) return least;
   const Evaluation evaluation = evaluate(problem, answer.choice);

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "search/solver/problem.h"
@@ -39,6 +41,26 @@ struct SolveOptions {
 /// such choices; ties as in README.md. Stopped early: Feasible with the incumbent, or Unknown.
 /// Throws BadContent for a malformed problem.
 Solution solve(const Problem& problem, const SolveOptions& options = {});
+
+/// solve() of one problem under many byte limits, asked for one after the other: what does not
+/// depend on the limit is built once.
+class Front {
+ public:
+  /// Throws as solve() does. `options` hold for each answer by itself.
+  explicit Front(const Problem& problem, const SolveOptions& options = {});
+  ~Front();
+
+  /// What solve() answers where `limits.bytes` is `bytes`.
+  Solution at(std::int64_t bytes);
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+};
+
+/// The answers to `budgets` as byte limits of `problem`, in their order.
+std::vector<Solution> solve_front(const Problem& problem, std::span<const std::int64_t> budgets,
+                                  const SolveOptions& options = {});
 
 /// The least `limits.bytes` under which `problem` is feasible, its other limits kept. Optimal:
 /// `bytes` is exact and equals `bound`; Feasible: stopped early, the least lies in bound..bytes;

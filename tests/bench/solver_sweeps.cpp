@@ -31,24 +31,38 @@ Problem unlimited(Problem problem) {
   return problem;
 }
 
-void sweep(Problem problem, int budgets, const SolveOptions& options, Sweep& sum) {
+/// `count` byte limits from the least that is feasible to the most that makes a difference; empty
+/// where nothing is feasible.
+std::vector<std::int64_t> budgets_of(const Problem& problem, int count,
+                                     const SolveOptions& options) {
   const LeastBudget least = least_budget(problem, options);
-  if (least.choice.empty()) return;
+  if (least.choice.empty()) return {};
   const Solution loose = solve(unlimited(problem), options);
+  const auto room = static_cast<double>(std::max<std::int64_t>(0, loose.peak_bytes - least.bytes));
+  std::vector<std::int64_t> budgets;
+  for (int i = 0; i < count; ++i)
+    budgets.push_back(least.bytes + static_cast<std::int64_t>(room * i / std::max(1, count - 1)));
+  return budgets;
+}
+
+void check_front(Problem problem, const std::vector<std::int64_t>& budgets,
+                 const std::vector<Solution>& front, Sweep& sum) {
   double before = INFINITY;
-  for (int i = 0; i < budgets; ++i) {
-    const double part = budgets > 1 ? static_cast<double>(i) / (budgets - 1) : 0;
-    const auto room =
-        static_cast<double>(std::max<std::int64_t>(0, loose.peak_bytes - least.bytes));
-    problem.limits.bytes = least.bytes + static_cast<std::int64_t>(part * room);
-    const Solution solution = solve(problem, options);
+  for (std::size_t i = 0; i < budgets.size(); ++i) {
+    const Solution& solution = front[i];
     if (solution.choice.empty()) continue;
+    problem.limits.bytes = budgets[i];
     ++sum.solved;
     sum.proven += static_cast<int>(solution.status == SolveStatus::Optimal);
     if (!violated_limit(problem, evaluate(problem, solution.choice)).empty()) ++sum.over;
     if (solution.objective > before + 2e-9 * std::fabs(before)) ++sum.dearer;
     before = solution.objective;
   }
+}
+
+void sweep(const Problem& problem, int count, const SolveOptions& options, Sweep& sum) {
+  const std::vector<std::int64_t> budgets = budgets_of(problem, count, options);
+  check_front(problem, budgets, solve_front(problem, budgets, options), sum);
 }
 
 InstanceSpec spec_of(int family, int layers, bool repeated, std::uint64_t seed) {
@@ -78,14 +92,21 @@ bool run_front() {
   for (int family = 0; family < kFamilies; ++family)
     for (const std::uint64_t seed : {1, 2}) {
       const Problem problem = draw_instance(spec_of(family, 60, true, seed));
+      const SolveOptions options{.node_limit = 2000};
+      const std::vector<std::int64_t> budgets = budgets_of(problem, 20, options);
       const double start = cpu();
-      sweep(problem, 20, {.node_limit = 2000}, sum);
+      const std::vector<Solution> front = solve_front(problem, budgets, options);
       seconds.push_back(cpu() - start);
+      check_front(problem, budgets, front, sum);
     }
   std::sort(seconds.begin(), seconds.end());
-  const bool holds = seconds[seconds.size() / 2] <= 1;
-  std::printf("          %s: <= 1 s (median %.2f s, worst %.2f s; %d of %d points proven)\n",
-              verdict(holds), seconds[seconds.size() / 2], seconds.back(), sum.proven, sum.solved);
+  const auto in_time = std::ranges::count_if(seconds, [](double s) { return s <= 1; });
+  const bool holds = seconds[seconds.size() / 2] <= 1 && sum.over == 0 && sum.dearer == 0;
+  std::printf(
+      "          %s: <= 1 s in the median (%.2f s; %d of %zu fronts <= 1 s, worst %.2f s; %d of %d "
+      "points proven, %d over budget, %d dearer with more memory)\n",
+      verdict(holds), seconds[seconds.size() / 2], static_cast<int>(in_time), seconds.size(),
+      seconds.back(), sum.proven, sum.solved, sum.over, sum.dearer);
   std::fflush(stdout);
   return holds;
 }
