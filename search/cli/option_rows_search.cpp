@@ -65,7 +65,7 @@ std::vector<OptionSpec> search_rows() {
        .group = "Data"},
       {.name = "no-shuffle",
        .help = "samples in the order of the file",
-       .verbs = "train",
+       .verbs = "train compare",
        .group = "Data"},
       {.name = "plan",
        .type = Path,

@@ -211,6 +211,11 @@ Metric metric_of(const TrainOutcome& outcome) {
   return {kTrainingLoss, outcome.loss};
 }
 
+std::string text_of(const Metric& metric) {
+  return metric.name == "accuracy" ? fmt::format("{:.2f} %", 100 * metric.value)
+                                   : fmt::format("{:.4f}", metric.value);
+}
+
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
                        const TrainSettings& settings, const RunFiles& files, Console& console) {
   RunResult result;

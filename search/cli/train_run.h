@@ -45,4 +45,7 @@ struct Metric {
 Metric metric_of(const TrainOutcome& outcome);
 Metric metric_of(const EvaluationResult& result);
 
+/// "90.25 %", or the loss.
+std::string text_of(const Metric& metric);
+
 }  // namespace mpsearch

@@ -15,6 +15,7 @@
 #include "search/cli/plan_setup.h"
 #include "search/cli/plan_text.h"
 #include "search/cli/profile_bar.h"
+#include "search/cli/recipe.h"
 #include "search/cli/run_settings.h"
 #include "search/cli/run_setup.h"
 #include "search/cli/shell_word.h"
@@ -28,24 +29,6 @@ namespace mpsearch {
 namespace {
 
 constexpr const char* kCheckpointFile = "checkpoint.mpsearch";
-
-TrainSettings train_settings(const Options& options, const TrainingSettings& settings) {
-  TrainSettings out;
-  out.epochs = options.integer("epochs");
-  if (options.given("steps")) out.steps = options.integer("steps");
-  const std::string schedule = options.text("schedule");
-  out.rate.base = settings.optimizer.learning_rate;
-  out.rate.kind = schedule == "cosine" ? ScheduleKind::Cosine
-                  : schedule == "step" ? ScheduleKind::Step
-                                       : ScheduleKind::Constant;
-  out.rate.warmup = options.integer("warmup");
-  out.rate.step_size = options.integer("step-size");
-  out.rate.step_factor = options.number("step-factor");
-  out.seed = settings.seed;
-  out.shuffle = !options.flag("no-shuffle");
-  out.early_stop = static_cast<int>(options.integer("early-stop"));
-  return out;
-}
 
 /// With --budget and no plan: plans first, as `plan` would.
 void plan_first(RunSetup& setup, const Invocation& invocation, Console& console) {
@@ -117,8 +100,7 @@ std::vector<std::string> row_of(const std::string& name, const RunResult& result
   const Metric metric = metric_of(result.outcome);
   std::vector<std::string> row{name, fmt::format("{:.4f}", result.outcome.loss)};
   if (metric.name != kTrainingLoss) {
-    row.push_back(metric.name == "accuracy" ? fmt::format("{:.2f} %", 100 * metric.value)
-                                            : fmt::format("{:.4f}", metric.value));
+    row.push_back(text_of(metric));
   }
   row.insert(row.end(), {fmt::format("{:.3f} ms", result.outcome.step_ms),
                          fmt::format("{:.0f}", result.outcome.samples_per_s),

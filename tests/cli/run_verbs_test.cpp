@@ -341,6 +341,27 @@ TEST_F(RunVerbs, ProfileAndCompareHaveTheirKeys) {
   EXPECT_EQ(json::parse(compare.out)["rows"].size(), 6U);
 }
 
+TEST_F(RunVerbs, CompareTrainsEachRowThatFitsWhereItIsToldHowLong) {
+  const Outcome small = run(
+      {"compare", "net.onnx", "--batch", "8", "--budget", "95%", "--steps", "2", "--json"}, true);
+  ASSERT_EQ(small.status, 0) << small.err;
+  EXPECT_EQ(departure_from_schema(small.out, "compare"), "");
+  const json rows = json::parse(small.out)["rows"];
+  EXPECT_FALSE(rows.front()["feasible"]);
+  EXPECT_TRUE(rows.front()["metric"].is_null());
+  EXPECT_EQ(rows.back()["metric"]["name"], "training loss");
+  EXPECT_EQ(run({"compare", "net.onnx", "--budget", "1B", "--json"}, true).status, 1);
+  const Outcome idle = run({"compare", "net.onnx", "--warmup", "5"}, true);
+  EXPECT_EQ(idle.status, 64);
+  EXPECT_NE(idle.err.find("error: --warmup without --epochs or --steps\n"), std::string::npos);
+}
+
+TEST_F(RunVerbs, AFlagOfAnotherScheduleIsRefused) {
+  const Outcome outcome = run({"train", "net.onnx", "--schedule", "cosine", "--step-size", "10"});
+  EXPECT_EQ(outcome.status, 64);
+  EXPECT_NE(outcome.err.find("error: --step-size is for --schedule step\n"), std::string::npos);
+}
+
 TEST_F(RunVerbs, ExportWritesATypedModel) {
   const Outcome outcome =
       run({"export", "net.onnx", "--plan", "plan.json", "-o", "typed.onnx", "--json"});
