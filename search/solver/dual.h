@@ -18,6 +18,7 @@ namespace mpsearch::solver {
 struct LimitRow {
   Functional functional;
   double limit = 0;
+  bool implied = false;  // by the other limits, for every whole choice worth finding
 };
 
 /// What is minimised under which limits, over the paths of one graph. With `peak` it is the largest

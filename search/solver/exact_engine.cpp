@@ -23,7 +23,7 @@ Answer solve_exactly(const Problem& problem, const FrontierGraph& graph, Goal go
   if (problem.limits.sensitivity)
     task.others.push_back({{0, 1, {}}, relaxed(*problem.limits.sensitivity)});
   for (const KnownLimit& limit : known)
-    task.others.push_back({{limit.ms, limit.sensitivity, limit.events}, limit.limit});
+    task.others.push_back({{limit.ms, limit.sensitivity, limit.events}, limit.limit, true});
   BranchAndBound search(problem, graph, task, allowed, options, patience);
   if (!start.empty()) search.start_from(start);
   Answer answer = search.run();

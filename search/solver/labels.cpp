@@ -11,6 +11,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+/// Of a row's limit: what its figures are rounded to.
+constexpr double kGrain = 1e-13;
+
 /// Labels that dominate another mostly have a bound that is little better.
 constexpr std::ptrdiff_t kCompared = 32;
 
@@ -33,8 +36,15 @@ void Labels::push(int at, double bound_of_it, const double* figures_of_it, Trace
 
 LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool forward, double stop)
     : in_(task), classes_(classes), forward_(forward), stop_(stop) {
-  for (const RowBounds& row : in_.bounds)
-    if (row.row >= in_.task.events) others_.push_back(&row);
+  for (const bool implied : {false, true})
+    for (const RowBounds& row : in_.bounds) {
+      const int other = row.row - in_.task.events;
+      if (other < 0 || in_.task.others[other].implied != implied) continue;
+      others_.push_back(&row);
+      implied_ += static_cast<int>(implied);
+      const double limit = std::fabs(in_.task.limit(row.row));
+      other_grain_.push_back(limit > 0 ? std::exp2(std::floor(std::log2(kGrain * limit))) : 0);
+    }
   goal_slack_ = 1e-13 * std::fabs(stop);
   byte_limit_ = static_cast<double>(in_.task.bytes);
 }
@@ -101,7 +111,7 @@ void LabelPass::begin() {
   if (forward_) {
     figures[0] = in_.task.goal.ms * start.ms + in_.task.goal.sensitivity * start.sensitivity;
     for (std::size_t r = 0; r < others_.size(); ++r)
-      figures[now_.figures - others_.size() + r] = others_[r]->pricing.start();
+      figures[now_.figures - others_.size() + r] = on_grain(r, others_[r]->pricing.start());
   }
   now_.push(0, 0, figures.data(), {});
 }
@@ -216,8 +226,9 @@ void LabelPass::extend_over(std::size_t k, std::size_t label, int row, int signa
         before[0] + in_.goal.own(at, static_cast<int>(o)) + in_.goal.cell(at, row, signature);
     for (std::size_t i = 0; i < others_.size(); ++i)
       figures_[next_.figures - others_.size() + i] =
-          before[now_.figures - others_.size() + i] + others_[i]->pricing.cell(at, row, signature) +
-          others_[i]->pricing.own(at, static_cast<int>(o));
+          before[now_.figures - others_.size() + i] +
+          on_grain(i, others_[i]->pricing.cell(at, row, signature) +
+                          others_[i]->pricing.own(at, static_cast<int>(o)));
     if (!fits(target)) continue;
     double bound = add_ + rest(in_.priced, target);
     for (int f = 0; f < next_.figures; ++f) bound += factor_[f] * figures_[f];
@@ -226,6 +237,12 @@ void LabelPass::extend_over(std::size_t k, std::size_t label, int row, int signa
     else
       least_pruned_ = std::min(least_pruned_, bound);
   }
+}
+
+/// Sums of numbers on one grain are exact: labels of equal parts are equal, in whatever order.
+double LabelPass::on_grain(std::size_t other, double value) const {
+  const double grain = other_grain_[other];
+  return grain > 0 ? std::nearbyint(value / grain) * grain : value;
 }
 
 bool LabelPass::take_classes(const double* before, const double* own, const double* shared) {
@@ -287,7 +304,7 @@ void LabelPass::keep_undominated(std::size_t most) {
 /// The figures beside the goal in which labels differ.
 std::vector<int> LabelPass::varying_figures() const {
   std::vector<int> varying;
-  for (int f = 1; f < next_.figures && varying.size() < 2; ++f)
+  for (int f = 1; f < next_.figures - implied_ && varying.size() < 2; ++f)
     for (std::size_t i = 1; i < next_.size(); ++i)
       if (next_.of(i)[f] != next_.of(0)[f]) {
         varying.push_back(f);
@@ -320,7 +337,7 @@ bool LabelPass::dominated(int i, const std::vector<int>& by) {
   return std::any_of(by.end() - std::min(n, kCompared), by.end(), [&](int j) {
     const double* const theirs = next_.of(j);
     if (theirs[0] > mine[0] + goal_slack_) return false;
-    for (int f = 1; f < next_.figures; ++f)
+    for (int f = 1; f < next_.figures - implied_; ++f)
       if (theirs[f] > mine[f]) return false;
     least_lead_ = std::min(least_lead_, mine[0] - theirs[0]);
     return true;

@@ -76,6 +76,7 @@ class LabelPass {
   void extend_over(std::size_t k, std::size_t label, int row, int signature, int target);
   bool take_classes(const double* before, const double* own, const double* shared);
   bool fits(int node) const;
+  double on_grain(std::size_t other, double value) const;
   /// The cheapest way from a node after the step now taken to the end of this direction.
   double rest(const Pricing& pricing, int node) const;
   void keep_undominated(std::size_t most);
@@ -90,7 +91,9 @@ class LabelPass {
   double byte_limit_ = 0;
   double goal_slack_ = 0;
   std::size_t done_ = 0;  // steps
-  std::vector<const RowBounds*> others_;
+  std::vector<const RowBounds*> others_;  // those that others imply come last
+  std::vector<double> other_grain_;
+  int implied_ = 0;  // the last figures, which labels need not be better in
   Labels now_, next_;
   std::vector<std::size_t> widths_;         // labels after each step
   std::vector<std::vector<Trace>> traces_;  // after each step

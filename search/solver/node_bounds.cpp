@@ -19,6 +19,9 @@ constexpr std::size_t kBeamLabels = 150'000;
 /// Labels that may be made to finish another node, of each direction, and the pairs joined.
 constexpr LabelEffort kFinishNode = {.made = 1'000, .hoped = 30'000, .joined = 100'000};
 
+/// The same for the first node where a good choice is known.
+constexpr LabelEffort kFinishKnown = {.made = 3'000, .hoped = 30'000, .joined = 300'000};
+
 }  // namespace
 
 /// Bounds and shrinks the node, leaving what remains in view_; false when it holds nothing better.
@@ -34,6 +37,7 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
       search_beams(node, {.kept = 100});
       search_beams(node, {.kept = 1000});
     } else {
+      if (!incumbent_.empty() && !finish_by_labels(node, kFinishKnown)) return false;
       search_near_bound(node);
     }
     if (incumbent_.empty()) search_beams(node, {.kept = 100});
