@@ -5,16 +5,13 @@
 // bench_solver [--style blocks|ops] [--rows NAME] [--first SEED] [--seeds N] [--layers N,N]
 //                     [--family NAME] [--engine exact|cbc|auto] [--wall] [--each]
 //                     [--problems FILE...] [--dump DIR]
-#include <sys/time.h>
-
+// Rows: small, middle, large, repeated, rewrites, sweep, front, random, peer; of --problems: files,
+// front, peer. --each prints a line an instance.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -113,14 +110,6 @@ struct Arguments {
   mpsearch::SolveOptions options;
 };
 
-std::atomic<bool> time_is_up{false};
-
-double now(bool wall) {
-  if (!wall) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
-}
-
 /// One instance: what the two runs came to. A run that was not needed repeats the one before.
 struct Outcome {
   double seconds[2] = {0, 0};
@@ -130,22 +119,13 @@ struct Outcome {
 };
 
 Solution run(const Problem& problem, const Arguments& arguments, double limit, double& seconds) {
+  if (!arguments.wall)
+    return mpsearch::bench::solve_in_cpu_time(problem, arguments.options, limit, seconds);
   mpsearch::SolveOptions options = arguments.options;
-  if (arguments.wall) {
-    options.time_limit = limit;
-  } else {
-    time_is_up = false;
-    std::signal(SIGPROF, [](int) { time_is_up = true; });
-    const auto micros = static_cast<long>(limit * 1e6);
-    const itimerval timer{{0, 0}, {micros / 1000000, micros % 1000000}};
-    setitimer(ITIMER_PROF, &timer, nullptr);
-    options.stop = &time_is_up;
-  }
-  const double start = now(arguments.wall);
+  options.time_limit = limit;
+  const auto start = std::chrono::steady_clock::now();
   const Solution solution = mpsearch::solve(problem, options);
-  seconds = now(arguments.wall) - start;
-  const itimerval off{};
-  setitimer(ITIMER_PROF, &off, nullptr);
+  seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return solution;
 }
 
@@ -320,22 +300,46 @@ bool run_row(const Row& row, const Arguments& arguments) {
   return print(row, all);
 }
 
+/// Stored problems: as they are, as fronts, and against CBC at three budgets.
+bool run_files(const Arguments& arguments) {
+  std::vector<mpsearch::bench::NamedProblem> problems;
+  for (const std::string& path : arguments.problems) {
+    std::ifstream file(path);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    problems.push_back(
+        {std::filesystem::path(path).stem().string(), mpsearch::read_problem(text, path)});
+  }
+  const auto wanted = [&](const std::string& name) {
+    return arguments.rows.empty() || arguments.rows == name;
+  };
+  bool good = true;
+  if (wanted("files")) {
+    const Row row{"files", {}, false, false, 0, 1, 5, {}};
+    std::vector<Outcome> all;
+    for (const auto& [name, problem] : problems)
+      all.push_back(measure(problem, row, arguments, name));
+    good = print(row, all);
+  }
+  if (wanted("front")) {
+    std::printf("front: %zu files, 20 budgets each\n", problems.size());
+    good = mpsearch::bench::run_front(problems, arguments.each) && good;
+  }
+  if (wanted("peer")) {
+    std::printf("peer: CBC on the arc-flow model, %zu files at three budgets each\n",
+                problems.size());
+    good = mpsearch::bench::run_peer(mpsearch::bench::at_three_budgets(problems), 60,
+                                     arguments.each) &&
+           good;
+  }
+  return good;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const Arguments arguments = parse(argc, argv);
   if (!arguments.dump.empty()) std::filesystem::create_directories(arguments.dump);
-  if (!arguments.problems.empty()) {
-    const Row row{"files", {}, false, false, 0, 1, 5, {}};
-    std::vector<Outcome> all;
-    for (const std::string& path : arguments.problems) {
-      std::ifstream file(path);
-      const std::string text{std::istreambuf_iterator<char>(file), {}};
-      all.push_back(measure(mpsearch::read_problem(text, path), row, arguments,
-                            std::filesystem::path(path).stem().string()));
-    }
-    return print(row, all) ? 0 : 1;
-  }
+  if (!arguments.problems.empty()) return run_files(arguments) ? 0 : 1;
   const auto wanted = [&](const std::string& name) {
     return arguments.rows.empty() || arguments.rows == name;
   };
@@ -344,8 +348,15 @@ int main(int argc, char** argv) {
     if (wanted(row.name)) good = run_row(row, arguments) && good;
   if (!arguments.dump.empty()) return 0;
   if (wanted("sweep")) good = mpsearch::bench::run_sweep() && good;
-  if (wanted("front")) good = mpsearch::bench::run_front() && good;
+  if (wanted("front")) {
+    std::printf(
+        "front: repeated blocks, 60 layers, seeds 1 and 2 of each family, 20 budgets each\n");
+    good = mpsearch::bench::run_front(mpsearch::bench::front_problems(), arguments.each) && good;
+  }
   if (wanted("random")) good = mpsearch::bench::run_random() && good;
-  if (wanted("peer")) good = mpsearch::bench::run_peer() && good;
+  if (wanted("peer")) {
+    std::printf("peer: CBC on the arc-flow model, 20 to 60 layers, seeds 1 and 2 of each family\n");
+    good = mpsearch::bench::run_peer(mpsearch::bench::peer_problems(), 60, arguments.each) && good;
+  }
   return good ? 0 : 1;
 }

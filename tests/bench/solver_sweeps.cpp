@@ -1,9 +1,14 @@
 #include "tests/bench/solver_sweeps.h"
 
+#include <sys/time.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <string>
 #include <vector>
 
 #include "search/solver/check.h"
@@ -17,6 +22,8 @@ namespace {
 constexpr int kFamilies = 5;
 
 double cpu() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+std::atomic<bool> time_is_up{false};
 
 /// What solving one problem under many byte limits came to.
 struct Sweep {
@@ -73,6 +80,22 @@ const char* verdict(bool holds) { return holds ? "holds" : "MISSED"; }
 
 }  // namespace
 
+Solution solve_in_cpu_time(const Problem& problem, SolveOptions options, double limit,
+                           double& seconds) {
+  time_is_up = false;
+  std::signal(SIGPROF, [](int) { time_is_up = true; });
+  const auto micros = static_cast<long>(limit * 1e6);
+  const itimerval timer{{0, 0}, {micros / 1000000, micros % 1000000}};
+  setitimer(ITIMER_PROF, &timer, nullptr);
+  options.stop = &time_is_up;
+  const double start = cpu();
+  Solution solution = solve(problem, options);
+  seconds = cpu() - start;
+  const itimerval off{};
+  setitimer(ITIMER_PROF, &off, nullptr);
+  return solution;
+}
+
 bool run_sweep() {
   Sweep sum;
   for (int family = 0; family < kFamilies; ++family)
@@ -85,28 +108,46 @@ bool run_sweep() {
   return holds;
 }
 
-bool run_front() {
-  std::printf("front: repeated blocks, 60 layers, seeds 1 and 2 of each family, 20 budgets each\n");
-  std::vector<double> seconds;
-  Sweep sum;
+std::vector<NamedProblem> front_problems() {
+  std::vector<NamedProblem> problems;
   for (int family = 0; family < kFamilies; ++family)
     for (const std::uint64_t seed : {1, 2}) {
-      const Problem problem = draw_instance(spec_of(family, 60, true, seed));
-      const SolveOptions options{.node_limit = 2000};
-      const std::vector<std::int64_t> budgets = budgets_of(problem, 20, options);
-      const double start = cpu();
-      const std::vector<Solution> front = solve_front(problem, budgets, options);
-      seconds.push_back(cpu() - start);
-      check_front(problem, budgets, front, sum);
+      const InstanceSpec spec = spec_of(family, 60, true, seed);
+      problems.push_back(
+          {name_of(spec.family) + ("-60-" + std::to_string(seed)), draw_instance(spec)});
     }
+  return problems;
+}
+
+bool run_front(const std::vector<NamedProblem>& problems, bool each) {
+  std::vector<double> seconds;
+  Sweep sum;
+  for (const auto& [name, problem] : problems) {
+    const SolveOptions options{.node_limit = 2000};
+    const std::vector<std::int64_t> budgets = budgets_of(problem, 20, options);
+    Sweep here;
+    const double start = cpu();
+    const std::vector<Solution> front = solve_front(problem, budgets, options);
+    seconds.push_back(cpu() - start);
+    check_front(problem, budgets, front, here);
+    if (each)
+      std::printf("  %-28s %.3f s, %d of %d points proven\n", name.c_str(), seconds.back(),
+                  here.proven, here.solved);
+    sum.solved += here.solved;
+    sum.proven += here.proven;
+    sum.over += here.over;
+    sum.dearer += here.dearer;
+  }
+  if (seconds.empty()) return true;
   std::sort(seconds.begin(), seconds.end());
+  const double median = seconds[seconds.size() / 2];
   const auto in_time = std::ranges::count_if(seconds, [](double s) { return s <= 1; });
-  const bool holds = seconds[seconds.size() / 2] <= 1 && sum.over == 0 && sum.dearer == 0;
+  const bool holds = median <= 1 && sum.over == 0 && sum.dearer == 0;
   std::printf(
-      "          %s: <= 1 s in the median (%.2f s; %d of %zu fronts <= 1 s, worst %.2f s; %d of %d "
+      "          %s: <= 1 s in the median (%.3f s; %d of %zu fronts <= 1 s, worst %.2f s; %d of %d "
       "points proven, %d over budget, %d dearer with more memory)\n",
-      verdict(holds), seconds[seconds.size() / 2], static_cast<int>(in_time), seconds.size(),
-      seconds.back(), sum.proven, sum.solved, sum.over, sum.dearer);
+      verdict(holds), median, static_cast<int>(in_time), seconds.size(), seconds.back(), sum.proven,
+      sum.solved, sum.over, sum.dearer);
   std::fflush(stdout);
   return holds;
 }
@@ -125,34 +166,79 @@ bool run_random() {
   return holds;
 }
 
-bool run_peer() {
-  int compared = 0;
-  int unequal = 0;
-  std::vector<double> ratios;
+std::vector<NamedProblem> peer_problems() {
+  std::vector<NamedProblem> problems;
   for (int family = 0; family < kFamilies; ++family)
     for (const int layers : {20, 40, 60})
       for (const std::uint64_t seed : {1, 2}) {
-        const Problem problem = draw_instance(spec_of(family, layers, false, seed));
-        double start = cpu();
-        const Solution ours = solve(problem, {.engine = Engine::Exact, .time_limit = 60});
-        const double mine = cpu() - start;
-        start = cpu();
-        const Solution theirs = solve(problem, {.engine = Engine::Cbc, .time_limit = 60});
-        ratios.push_back(mine / std::max(1e-4, cpu() - start));
-        if (ours.status != SolveStatus::Optimal || theirs.status != SolveStatus::Optimal) continue;
-        ++compared;
-        const double size = std::max(std::fabs(ours.objective), std::fabs(theirs.objective));
-        if (std::fabs(ours.objective - theirs.objective) > 1e-6 * size) ++unequal;
+        const InstanceSpec spec = spec_of(family, layers, false, seed);
+        problems.push_back(
+            {name_of(spec.family) + ("-" + std::to_string(layers)) + "-" + std::to_string(seed),
+             draw_instance(spec)});
       }
+  return problems;
+}
+
+std::vector<NamedProblem> at_three_budgets(const std::vector<NamedProblem>& problems) {
+  std::vector<NamedProblem> out;
+  for (const auto& [name, problem] : problems) {
+    const std::vector<std::int64_t> budgets = budgets_of(problem, 5, {.node_limit = 2000});
+    for (std::size_t i = 1; i + 1 < budgets.size(); ++i) {
+      NamedProblem at{name + "-" + std::to_string(25 * i) + "%", problem};
+      at.problem.limits.bytes = budgets[i];
+      out.push_back(std::move(at));
+    }
+  }
+  return out;
+}
+
+namespace {
+
+/// Neither engine's bound may exceed what the other found, and two proofs must agree.
+bool agree(const Solution& a, const Solution& b) {
+  const bool both = a.status == SolveStatus::Optimal && b.status == SolveStatus::Optimal;
+  const bool proven = a.status != SolveStatus::Feasible && a.status != SolveStatus::Unknown &&
+                      b.status != SolveStatus::Feasible && b.status != SolveStatus::Unknown;
+  if (proven && a.status != b.status) return false;
+  if (a.choice.empty() || b.choice.empty()) return true;
+  const double slack = 1e-6 * std::max(std::fabs(a.objective), std::fabs(b.objective));
+  if (both && std::fabs(a.objective - b.objective) > slack) return false;
+  return a.bound <= b.objective + slack && b.bound <= a.objective + slack;
+}
+
+}  // namespace
+
+bool run_peer(const std::vector<NamedProblem>& problems, double limit, bool each) {
+  int compared = 0;
+  int unequal = 0;
+  std::vector<double> ratios;
+  for (const auto& [name, problem] : problems) {
+    double mine = 0;
+    double theirs = 0;
+    const Solution exact = solve_in_cpu_time(problem, {.engine = Engine::Exact}, limit, mine);
+    const Solution cbc = solve_in_cpu_time(problem, {.engine = Engine::Cbc}, limit, theirs);
+    const bool proven = exact.status == SolveStatus::Optimal && cbc.status == SolveStatus::Optimal;
+    const bool equal = agree(exact, cbc);
+    compared += static_cast<int>(proven);
+    unequal += static_cast<int>(!equal);
+    ratios.push_back(mine / std::max(1e-4, theirs));
+    if (each)
+      std::printf("  %-28s exact %-10s %.9g in %.3f s  cbc %-10s %.9g in %.3f s%s\n", name.c_str(),
+                  name_of(exact.status), exact.objective, mine, name_of(cbc.status), cbc.objective,
+                  theirs, equal ? "" : "  NOT EQUAL");
+    std::fflush(stdout);
+  }
+  if (ratios.empty()) return true;
   std::sort(ratios.begin(), ratios.end());
+  const double median = ratios[ratios.size() / 2];
   const bool holds = unequal == 0 && compared > 0;
-  std::printf("peer: CBC on the arc-flow model, 20 to 60 layers, seeds 1 and 2 of each family\n");
   std::printf(
-      "          %s: equal to 1e-6 where both prove within 60 s (%d of %d unequal); CPU time "
-      "ours / CBC's: median %.4f\n",
-      verdict(holds), unequal, compared, ratios[ratios.size() / 2]);
+      "          %s: equal to 1e-6 where both prove within %g s (%d unequal, %d of %zu compared)\n",
+      verdict(holds), limit, unequal, compared, ratios.size());
+  std::printf("          %s: CPU time <= 0.1x CBC's in the median (%.4fx)\n",
+              verdict(median <= 0.1), median);
   std::fflush(stdout);
-  return holds;
+  return holds && median <= 0.1;
 }
 
 }  // namespace mpsearch::bench
