@@ -51,19 +51,25 @@ double conv_flops(const TensorType& y, const Shape& w) {
          static_cast<double>(elements_of(Shape(w.begin() + 1, w.end())));
 }
 
+/// Gradients of the bias, and of the weights, with which a convolution takes `from` to `to`.
+void add_parameter_gradients(GradientBuilder& builder, const Node& node, ValueId from, ValueId to) {
+  const ValueId w = node.inputs[1];
+  // The order frees first dy's carrier (which the bias reads), then x.
+  if (node.inputs.size() > 2 && builder.wanted(node.inputs[2])) {
+    builder.add(node.inputs[2], builder.node("db", "BiasGrad", {first_gradient(builder, node)},
+                                             {{"axis", std::int64_t{1}}}));
+  }
+  if (!builder.wanted(w)) return;
+  Attributes attributes = node.attributes;
+  attributes.set("weight_shape", shape_of(builder, w));
+  builder.add(w, builder.node("dw", "ConvGradWeight", {from, to}, std::move(attributes)));
+}
+
 void conv_gradient(GradientBuilder& builder, const Node& node) {
   const ValueId dy = first_gradient(builder, node);
   const ValueId x = node.inputs[0];
   const ValueId w = node.inputs[1];
-  // The order frees first dy's carrier (which the bias reads), then x.
-  if (node.inputs.size() > 2 && builder.wanted(node.inputs[2])) {
-    builder.add(node.inputs[2], builder.node("db", "BiasGrad", {dy}, {{"axis", std::int64_t{1}}}));
-  }
-  if (builder.wanted(w)) {
-    Attributes attributes = node.attributes;
-    attributes.set("weight_shape", shape_of(builder, w));
-    builder.add(w, builder.node("dw", "ConvGradWeight", {x, dy}, std::move(attributes)));
-  }
+  add_parameter_gradients(builder, node, x, dy);
   if (builder.wanted(x)) {
     Attributes attributes = node.attributes;
     attributes.set("input_shape", shape_of(builder, x));
@@ -106,14 +112,7 @@ void conv_transpose_gradient(GradientBuilder& builder, const Node& node) {
   const ValueId dy = first_gradient(builder, node);
   const ValueId x = node.inputs[0];
   const ValueId w = node.inputs[1];
-  if (node.inputs.size() > 2 && builder.wanted(node.inputs[2])) {
-    builder.add(node.inputs[2], builder.node("db", "BiasGrad", {dy}, {{"axis", std::int64_t{1}}}));
-  }
-  if (builder.wanted(w)) {
-    Attributes attributes = node.attributes;
-    attributes.set("weight_shape", shape_of(builder, w));
-    builder.add(w, builder.node("dw", "ConvGradWeight", {dy, x}, std::move(attributes)));
-  }
+  add_parameter_gradients(builder, node, dy, x);
   if (builder.wanted(x)) {
     builder.add(x, builder.node("dx", "Conv", {dy, w}, node.attributes));
   }

@@ -102,17 +102,14 @@ void require_apart(const NamedPath& file, const std::vector<NamedPath>& others,
   }
 }
 
-void check(const NamedPath& file, const Invocation& invocation) {
-  require_apart(file, paths_read(invocation), "reads");
-  require_writable(file);
-}
-
 }  // namespace
 
 void check_paths(const Invocation& invocation) {
+  const std::vector<NamedPath> read = paths_read(invocation);
   const std::vector<NamedPath> written = paths_written(invocation);
   for (std::size_t i = 0; i < written.size(); ++i) {
-    check(written[i], invocation);
+    require_apart(written[i], read, "reads");
+    require_writable(written[i]);
     require_apart(written[i], {written.begin(), written.begin() + static_cast<std::ptrdiff_t>(i)},
                   "writes");
   }
@@ -135,7 +132,9 @@ void require_folder(const std::string& use, const std::string& folder) {
 std::string output_path(const Invocation& invocation, std::string_view option,
                         const std::string& fallback) {
   if (invocation.options.given(option)) return invocation.options.text(option);
-  check({"the output", fallback}, invocation);
+  const NamedPath file{"the output", fallback};
+  require_apart(file, paths_read(invocation), "reads");
+  require_writable(file);
   return fallback;
 }
 
