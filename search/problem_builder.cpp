@@ -319,13 +319,16 @@ class Builder {
         option(layer, choice).writes.push_back({id, form_of(copy), {write_event(root)}});
       }
     }
-    add_reads(root, id, form_of);
-    for (const auto& [to, to_form] : forms) {
+    std::set<Copy> read;
+    add_reads(root, id, [&](const Copy& copy) {
+      read.insert(copy);
+      return form_of(copy);
+    });
+    for (const Copy& to : read) {
       for (const Copy& from : written) {
-        const auto slot = cast_event_.find({to, from.form});
-        if (from == to || slot == cast_event_.end()) continue;
-        tensor.casts.push_back(
-            {forms.at(from), to_form, slot->second, cast_ms(root, to, from.form)});
+        if (from == to) continue;
+        tensor.casts.push_back({forms.at(from), forms.at(to), cast_event_.at({to, from.form}),
+                                cast_ms(root, to, from.form)});
       }
     }
     built_.problem.tensors.push_back(std::move(tensor));
@@ -369,7 +372,8 @@ std::vector<LayerId> tied_layers(const Graph& graph) {
   std::vector<LayerId> tied(graph.layers.size());
   std::iota(tied.begin(), tied.end(), 0);
   const auto tie = [&](LayerId a, LayerId b) {
-    const auto [first, second] = std::minmax(tied[static_cast<std::size_t>(a)], tied[static_cast<std::size_t>(b)]);
+    const auto [first, second] =
+        std::minmax(tied[static_cast<std::size_t>(a)], tied[static_cast<std::size_t>(b)]);
     std::vector<LayerId> together = tied;
     std::ranges::replace(together, second, first);
     if (!allowed_to_all(graph, together, first).empty()) tied = std::move(together);

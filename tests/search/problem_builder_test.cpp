@@ -26,13 +26,11 @@ SpeedProfile made_up_profile(const StepGraph& step, const Backend& backend) {
     profile.timings[key] = {1e-3 * static_cast<double>(std::hash<std::string>{}(key) % 1000), 0, 1};
   };
   const std::vector<Layout> layouts = assign_layouts(step.graph);
+  for (const KernelCall& cast : cast_calls(step.graph, layouts)) add(cast);
   for (const Event& event : schedule_of(step.graph, layouts)) {
-    if (event.node == kNone) {
-      add(cast_call(step.graph, event.copy, event.from));
-    } else {
-      for (const Precision precision : allowed_of(step.graph, event.node)) {
-        add(call_under(step.graph, event.node, precision, layouts));
-      }
+    if (event.node == kNone) continue;
+    for (const Precision precision : allowed_of(step.graph, event.node)) {
+      add(call_under(step.graph, event.node, precision, layouts));
     }
   }
   return profile;
@@ -90,8 +88,8 @@ INSTANTIATE_TEST_SUITE_P(Nets, ProblemOf,
                                            ProblemCase{"Mlp", five_classes, 1},
                                            ProblemCase{"Tied", testing::tied_net, 1},
                                            ProblemCase{"TiedAccumulated", testing::tied_net, 2},
-                                           ProblemCase{"ResidualAccumulated",
-                                                       testing::residual_net, 3}),
+                                           ProblemCase{"ResidualAccumulated", testing::residual_net,
+                                                       3}),
                          [](const auto& test) { return test.param.name; });
 
 TEST(TiedWeights, AreOneDecisionWithTheSumOfTheirScores) {
@@ -130,6 +128,20 @@ TEST(TiedWeights, WithContradictingPinsAreSeveralDecisions) {
     if (model.graph.layers[i].name.starts_with("up")) of_up.insert(tied[i]);
   }
   EXPECT_EQ(of_up.size(), 2U);
+}
+
+TEST_P(ProblemOf, APinAsksForTheTimeOfNoCastThatItRulesOut) {
+  const NullBackend backend;
+  for (std::size_t i = 0; i < model_.graph.layers.size(); ++i) {
+    for (const Precision pinned : model_.graph.layers[i].possible) {
+      Model model = model_;
+      model.graph.layers[i].allowed = {pinned};
+      const StepGraph step = training_graph(model, options_);
+      EXPECT_NO_THROW(build_problem(step, made_up_profile(step, backend),
+                                    [](LayerId, Precision) { return 1.0; }))
+          << model.graph.layers[i].name << " " << name_of(pinned);
+    }
+  }
 }
 
 TEST(Lowering, CastsEachTensorOnceForAllReaders) {
