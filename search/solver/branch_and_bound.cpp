@@ -14,6 +14,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+/// The gap below which an incumbent is good enough to refute what is left.
+constexpr double kNearBound = 0.02;
+
 }  // namespace
 
 BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task task,
@@ -81,6 +84,13 @@ double BranchAndBound::stop() const {
   if (incumbent_.empty()) return dearest_ + 1e-9 * std::max(std::fabs(dearest_), spread_);
   if (task_.peak) return incumbent_goal_ - grain_ + 1e-3;
   return incumbent_goal_ - 1e-9 * std::fabs(incumbent_goal_);
+}
+
+/// How far the incumbent may be from the best, given a bound, in parts of itself.
+double BranchAndBound::gap_to(double bound) const {
+  return incumbent_.empty()
+             ? kInfinity
+             : (incumbent_goal_ - bound) / std::max(std::fabs(incumbent_goal_), 1e-300);
 }
 
 /// What costs at most this may be as good as the incumbent.
@@ -160,8 +170,8 @@ Answer BranchAndBound::run() {
         close(node, node.bound);
         break;
       }
-      // Light options lead to a first solution, heavy ones are refuted sooner.
-      const bool heavy_first = !incumbent_.empty();
+      // Light options lead to better choices, heavy ones are refuted sooner.
+      const bool heavy_first = gap_to(node.bound) < kNearBound;
       open.push_back(child(node, chosen, !heavy_first));
       node = child(node, chosen, heavy_first);
     }

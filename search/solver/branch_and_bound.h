@@ -39,13 +39,16 @@ class BranchAndBound {
   void round_base_up();
   double stop() const;
   double tie() const;
+  double gap_to(double bound) const;
   void close(const SearchNode& node, double least);
   double meet(const Path& path);
   bool feasible(const Path& path) const;
 
   bool process(SearchNode& node, bool is_root);
+  bool settle_root(SearchNode& node);
+  void find_choices(SearchNode& node);
   static std::vector<int> heaviest_rows(const DualState& state);
-  bool bound_rows(SearchNode& node);
+  bool bound_rows(const SearchNode& node);
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node, const LabelEffort& effort);
   LabelEffort effort_of_node() const;
@@ -55,7 +58,10 @@ class BranchAndBound {
   LabelResult search_labels(const SearchNode& node, const View& view, const LabelEffort& effort,
                             double stop) const;
   void search_beams(const SearchNode& node, const LabelEffort& effort);
+  void search_within(const SearchNode& node, double part);
   void search_near_incumbent(const SearchNode& node);
+  void improve_in_windows(const SearchNode& node);
+  void improve_in(const SearchNode& node, std::size_t first, std::size_t end);
   void strike_root();
   bool shrink_to_view(SearchNode& node);
 

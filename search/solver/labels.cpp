@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <tuple>
+#include <numeric>
 #include <utility>
 
 namespace mpsearch::solver {
@@ -14,8 +14,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Of a row's limit: what its figures are rounded to.
 constexpr double kGrain = 1e-13;
 
-/// Labels that dominate another mostly have a bound that is little better.
-constexpr std::ptrdiff_t kCompared = 32;
+/// Labels compared with each other for each that may go on.
+constexpr std::size_t kCompared = 4;
 
 }  // namespace
 
@@ -275,73 +275,64 @@ bool LabelPass::fits(int node) const {
   });
 }
 
-/// Moves the best `most` labels of next_ that no other dominates to now_.
+/// Moves the best `most` labels of next_ that no other dominates to now_. Where there are far more
+/// only the best of them are compared.
 void LabelPass::keep_undominated(std::size_t most) {
-  std::vector<int> order(next_.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-  const std::vector<int> varying = varying_figures();
-  if (varying.size() < 2) keep_staircase(varying.empty() ? 0 : varying.front(), order);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return next_.bound[a] < next_.bound[b]; });
+  std::vector<std::pair<double, int>> order;
+  order.reserve(next_.size());
+  for (std::size_t i = 0; i < next_.size(); ++i)
+    order.emplace_back(next_.bound[i], static_cast<int>(i));
+  dropped_ = next_.size() / kCompared > most;
+  if (dropped_) {
+    const auto end = order.begin() + static_cast<std::ptrdiff_t>(kCompared * most);
+    std::nth_element(order.begin(), end, order.end());
+    order.erase(end, order.end());
+  }
+  std::sort(order.begin(), order.end());
+  plant(order);
   now_.clear(next_.figures);
-  dropped_ = false;
-  std::vector<std::vector<int>> kept_at;  // of each node
-  for (const int i : order) {
-    const int node = next_.node[i];
-    if (varying.size() >= 2) {
-      if (static_cast<std::size_t>(node) >= kept_at.size()) kept_at.resize(node + 1);
-      if (dominated(i, kept_at[node])) continue;
-      kept_at[node].push_back(i);
+  for (const auto& [bound, i] : order) {
+    DominanceTree& others = trees_[next_.node[i]];
+    const int dominator = others.dominator(place_[i], goal_slack_);
+    if (dominator >= 0) {
+      const double theirs = next_.of(at_[next_.node[i]][dominator])[0];
+      least_lead_ = std::min(least_lead_, next_.of(i)[0] - theirs);
+      continue;
     }
     if (now_.size() == most) {
       dropped_ = true;
       return;
     }
-    now_.push(node, next_.bound[i], next_.of(i), next_.trace[i]);
+    others.keep(place_[i]);
+    now_.push(next_.node[i], bound, next_.of(i), next_.trace[i]);
   }
 }
 
-/// The figures beside the goal in which labels differ.
-std::vector<int> LabelPass::varying_figures() const {
-  std::vector<int> varying;
-  for (int f = 1; f < next_.figures - implied_ && varying.size() < 2; ++f)
-    for (std::size_t i = 1; i < next_.size(); ++i)
-      if (next_.of(i)[f] != next_.of(0)[f]) {
-        varying.push_back(f);
-        break;
-      }
-  return varying;
-}
-
-/// Leaves in `order` the labels that none dominates where they differ in one figure at most.
-void LabelPass::keep_staircase(int figure, std::vector<int>& order) {
-  const auto key = [&](int i) {
-    return std::tuple(next_.node[i], next_.of(i)[0], next_.of(i)[figure]);
-  };
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
-  std::vector<int> kept;
-  for (const int i : order) {
-    const bool better = kept.empty() || next_.node[kept.back()] != next_.node[i] ||
-                        (figure > 0 && next_.of(i)[figure] < next_.of(kept.back())[figure]);
-    if (better)
-      kept.push_back(i);
-    else
-      least_lead_ = std::min(least_lead_, next_.of(i)[0] - next_.of(kept.back())[0]);
+/// A tree for each node over its labels among `labels`: the goal and what figures differ.
+void LabelPass::plant(const std::vector<std::pair<double, int>>& labels) {
+  std::vector<int> figures = {0};
+  for (int f = 1; f < next_.figures - implied_; ++f)
+    if (std::any_of(labels.begin(), labels.end(), [&](const auto& label) {
+          return next_.of(label.second)[f] != next_.of(labels.front().second)[f];
+        }))
+      figures.push_back(f);
+  for (std::vector<int>& list : at_) list.clear();
+  place_.resize(next_.size());
+  for (const auto& [bound, i] : labels) {
+    const auto node = static_cast<std::size_t>(next_.node[i]);
+    if (node >= at_.size()) at_.resize(node + 1);
+    place_[i] = static_cast<int>(at_[node].size());
+    at_[node].push_back(i);
   }
-  order = std::move(kept);
-}
-
-bool LabelPass::dominated(int i, const std::vector<int>& by) {
-  const double* const mine = next_.of(i);
-  const std::ptrdiff_t n = by.size();
-  return std::any_of(by.end() - std::min(n, kCompared), by.end(), [&](int j) {
-    const double* const theirs = next_.of(j);
-    if (theirs[0] > mine[0] + goal_slack_) return false;
-    for (int f = 1; f < next_.figures - implied_; ++f)
-      if (theirs[f] > mine[f]) return false;
-    least_lead_ = std::min(least_lead_, mine[0] - theirs[0]);
-    return true;
-  });
+  trees_.resize(at_.size());
+  std::vector<double> points;
+  for (std::size_t n = 0; n < at_.size(); ++n) {
+    if (at_[n].empty()) continue;
+    points.clear();
+    for (const int i : at_[n])
+      for (const int f : figures) points.push_back(next_.of(i)[f]);
+    trees_[n].reset(points, static_cast<int>(figures.size()));
+  }
 }
 
 }  // namespace mpsearch::solver

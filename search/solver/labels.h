@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "search/solver/dominance.h"
 #include "search/solver/label_search.h"
 
 namespace mpsearch::solver {
@@ -80,9 +81,7 @@ class LabelPass {
   /// The cheapest way from a node after the step now taken to the end of this direction.
   double rest(const Pricing& pricing, int node) const;
   void keep_undominated(std::size_t most);
-  std::vector<int> varying_figures() const;
-  void keep_staircase(int figure, std::vector<int>& order);
-  bool dominated(int i, const std::vector<int>& by);
+  void plant(const std::vector<std::pair<double, int>>& labels);
 
   const LabelTask& in_;
   const UsageClasses& classes_;
@@ -97,6 +96,9 @@ class LabelPass {
   Labels now_, next_;
   std::vector<std::size_t> widths_;         // labels after each step
   std::vector<std::vector<Trace>> traces_;  // after each step
+  std::vector<DominanceTree> trees_;        // of each node
+  std::vector<std::vector<int>> at_;        // of each node: its labels
+  std::vector<int> place_;                  // of each label among those of its node
   std::vector<double> factor_;
   double add_ = 0;
   std::vector<Guard> guards_;

@@ -13,8 +13,20 @@ constexpr int kNodeSteps = 10;
 
 constexpr std::size_t kBoundedRows = 6;
 
-/// Labels in all of the widest beam at the root.
-constexpr std::size_t kBeamLabels = 150'000;
+/// Labels that the first node may take for each node that the whole search may have, and at most.
+constexpr std::size_t kRootLabelsPerNode = 1'000;
+constexpr std::size_t kMostRootLabels = 150'000;
+constexpr std::size_t kMostHoped = 2'000'000;
+
+/// By how much limits are lowered to find choices within them.
+constexpr double kLowered[] = {0.002, 0.01, 0.05};
+
+/// Gaps: one that is not worth more effort for first choices, and one that is worth any.
+constexpr double kNear = 1e-3;
+constexpr double kFar = 0.1;
+
+/// Beams of fewer labels are not worth it.
+constexpr std::size_t kNarrowest = 50;
 
 /// Labels that may be made to finish another node, of each direction, and the pairs joined.
 constexpr LabelEffort kFinishNode = {.made = 1'000, .hoped = 30'000, .joined = 100'000};
@@ -31,34 +43,8 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
   for (std::size_t o = 0; o < view_.allowed.size(); ++o)
     view_.allowed[o] = static_cast<char>(view_.allowed[o] & node.allowed[o]);
   if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
-  if (is_root) {
-    const double before = stop();
-    if (task_.peak) {
-      search_beams(node, {.kept = 100});
-      search_beams(node, {.kept = 1000});
-    } else {
-      if (!incumbent_.empty() && !finish_by_labels(node, kFinishKnown)) return false;
-      search_near_bound(node);
-    }
-    if (incumbent_.empty()) search_beams(node, {.kept = 100});
-    search_near_incumbent(node);
-    if (stop() < before && !tighten(node, kNodeSteps)) return false;
-    if (!shrink_to_view(node)) return false;
-    const std::size_t widest =
-        std::clamp<std::size_t>(kBeamLabels / graph_.steps.size(), 300, 10'000);
-    for (std::size_t kept = 300; kept <= widest; kept *= 4) {
-      if (!finish_by_labels(node, {.made = 5 * kept, .hoped = 500 * kept, .joined = 1000 * kept}))
-        return false;
-      if (patience_.over() || task_.peak) break;
-      const double last = stop();
-      search_beams(node, {.kept = kept, .joined = 100 * kept});
-      if (stop() < last && (!tighten(node, kNodeSteps) || !shrink_to_view(node))) return false;
-    }
-    if (!finish_by_labels(node, {.made = 10'000, .hoped = 2'000'000, .joined = 5'000'000}))
-      return false;
-    node.allowed = view_.allowed;
-    return true;
-  } else if (incumbent_.empty() || nodes_ % 16 == 0) {
+  if (is_root) return settle_root(node);
+  if (incumbent_.empty() || nodes_ % 16 == 0) {
     search_beams(node, {.kept = 24});
     search_beams(node, {.kept = 200, .joined = 10000});
     search_near_incumbent(node);
@@ -69,6 +55,48 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     return false;
   }
   return finish_by_labels(node, effort_of_node());
+}
+
+/// The first node is worth more effort: first choices, then labels, ever more of them.
+bool BranchAndBound::settle_root(SearchNode& node) {
+  const double before = stop();
+  const bool known = !task_.peak && !incumbent_.empty();
+  if (known && !finish_by_labels(node, kFinishKnown)) return false;
+  find_choices(node);
+  if (stop() < before && !tighten(node, kNodeSteps)) return false;
+  if (!shrink_to_view(node)) return false;
+  std::size_t most = kMostRootLabels;
+  if (options_.node_limit > 0)
+    most = std::min(most, kRootLabelsPerNode * static_cast<std::size_t>(options_.node_limit));
+  for (std::size_t made = 1'500; made <= most && !patience_.over(); made *= 4) {
+    const std::size_t hoped = std::min(100 * made, kMostHoped);
+    if (!finish_by_labels(node, {.made = made, .hoped = hoped, .joined = 200 * made})) return false;
+    const std::size_t kept = made / graph_.steps.size();
+    if (task_.peak || kept < kNarrowest) continue;
+    const double last = stop();
+    search_beams(node, {.kept = kept, .joined = 20 * made});
+    if (stop() < last && (!tighten(node, kNodeSteps) || !shrink_to_view(node))) return false;
+  }
+  if (gap_to(node.bound) > kFar) {
+    improve_in_windows(node);
+    if (!tighten(node, kNodeSteps)) return false;
+  }
+  node.allowed = view_.allowed;
+  return true;
+}
+
+/// Good choices to start from.
+void BranchAndBound::find_choices(SearchNode& node) {
+  if (task_.peak) {
+    search_beams(node, {.kept = 100});
+    search_beams(node, {.kept = 1000});
+  } else {
+    search_near_bound(node);
+    for (const double part : kLowered)
+      if (gap_to(node.bound) > kNear) search_within(node, part);
+  }
+  if (incumbent_.empty()) search_beams(node, {.kept = 100});
+  search_near_incumbent(node);
 }
 
 /// Most nodes get little, every second one twice as much, every fourth one four times, ...: which
@@ -142,7 +170,7 @@ std::vector<int> BranchAndBound::heaviest_rows(const DualState& state) {
 }
 
 /// The cheapest ways to the end for the rows that matter, each; strikes out what breaks one.
-bool BranchAndBound::bound_rows(SearchNode& node) {
+bool BranchAndBound::bound_rows(const SearchNode& node) {
   std::vector<int> rows = heaviest_rows(node.state);
   for (std::size_t r = 0; r < task_.others.size(); ++r) {
     const int row = task_.events + static_cast<int>(r);

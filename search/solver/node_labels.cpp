@@ -13,6 +13,9 @@ constexpr LabelEffort kBeamNearBound = {.kept = 300, .joined = 30'000};
 
 constexpr std::size_t kLabelsNear = 400;
 
+/// Labels kept in all by a beam within lowered limits.
+constexpr std::size_t kWithinLabels = 30'000;
+
 }  // namespace
 
 /// Brings up to date what labels through `view` look at.
@@ -92,7 +95,6 @@ void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& eff
 void BranchAndBound::search_near_bound(SearchNode& node) {
   const View whole = view_;
   const double bound = node.bound;
-  bool exact = true;
   for (double more = 1e-6 * std::fabs(bound) + 1e-9 * spread_;
        bound + more < stop() && !patience_.over(); more *= 5) {
     const double target = bound + more;
@@ -106,18 +108,38 @@ void BranchAndBound::search_near_bound(SearchNode& node) {
     if (!std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, view_)) &&
         bound_rows(node)) {
       prepare_labels(view_);
-      if (exact) result = search_labels(node, view_, kNearBound, target);
-      if (!exact || !result.complete) {
-        exact = false;
-        result = search_labels(node, view_, kBeamNearBound, target);
-      }
+      result = search_labels(node, view_, kNearBound, target);
     }
+    const bool all_seen = result.complete;
+    if (!all_seen) result = search_labels(node, view_, kBeamNearBound, target);
     for (const Path& path : result.found) meet(path);
-    if (!result.found.empty()) break;
-    if (exact) node.bound = std::max(node.bound, target - rounding);
+    if (!all_seen || !result.found.empty()) break;
+    node.bound = std::max(node.bound, target - rounding);
   }
   view_ = whole;
   bound_rows(node);
+  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+}
+
+/// A beam guided by the multipliers of limits that are lower by a part: what they think best is
+/// more likely to be within the true limits.
+void BranchAndBound::search_within(const SearchNode& node, double part) {
+  const Task whole = task_;
+  SearchNode tight{{}, 0, node.state};
+  task_.bytes -= static_cast<std::int64_t>(part * static_cast<double>(task_.bytes));
+  for (LimitRow& row : task_.others) row.limit -= part * std::fabs(row.limit);
+  View view = view_;
+  dual_->improve(tight.state, view, 15, [this](const Path& path) {
+    meet(path);
+    return dearest_ + spread_;
+  });
+  for (std::size_t r = 0; r < tight.state.rows.size(); ++r)
+    tight.state.multiplier[r] *=
+        whole.scale(tight.state.rows[r]) / task_.scale(tight.state.rows[r]);
+  task_ = whole;
+  dual_->evaluate(tight.state.rows, tight.state.multiplier, view_);
+  const std::size_t kept = std::clamp<std::size_t>(kWithinLabels / graph_.steps.size(), 50, 300);
+  search_beams(tight, {.kept = kept, .joined = 100 * kept});
   dual_->evaluate(node.state.rows, node.state.multiplier, view_);
 }
 
