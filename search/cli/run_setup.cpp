@@ -104,10 +104,10 @@ void decide_loss(RunSetup& setup, const DataArray* target) {
     setup.settings.loss = classes ? "cross-entropy" : "mse";
     setup.loss_reason = classes ? "integer targets" : "float targets";
   } else {
-    const std::size_t rank = model.graph.value(model.graph.outputs[0]).type.shape.size();
-    const bool classes = activation.ends_with("Softmax") || rank == 2 || rank == 3;
-    setup.settings.loss = classes ? "cross-entropy" : "mse";
-    setup.loss_reason = fmt::format("no --data; the output has {} dimensions", rank);
+    const Shape& output = model.graph.value(model.graph.outputs[0]).type.shape;
+    const bool table = (output.size() == 2 || output.size() == 3) && output.back() > 1;
+    setup.settings.loss = activation.ends_with("Softmax") || table ? "cross-entropy" : "mse";
+    setup.loss_reason = "no --data; the output has shape " + to_string(output);
   }
 }
 

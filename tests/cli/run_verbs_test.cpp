@@ -223,6 +223,19 @@ TEST_F(RunVerbs, AFlagOfAnotherScheduleIsRefused) {
   EXPECT_NE(outcome.err.find("error: --step-size is for --schedule step\n"), std::string::npos);
 }
 
+TEST_F(RunVerbs, WithoutDataOneValueASampleIsANumberToFit) {
+  ASSERT_EQ(
+      run({"zoo", "mlp", "--inputs", "4", "--hidden", "8", "--classes", "1", "-o", "one.onnx"})
+          .status,
+      0);
+  const Outcome outcome =
+      run({"train", "one.onnx", "--batch", "4", "--steps", "1", "-o", "o.onnx"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("loss       mse (no --data; the output has shape [4, 1])"),
+            std::string::npos)
+      << outcome.err;
+}
+
 TEST_F(RunVerbs, ExportWritesATypedModel) {
   const Outcome outcome =
       run({"export", "net.onnx", "--plan", "plan.json", "-o", "typed.onnx", "--json"});
