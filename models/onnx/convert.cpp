@@ -124,7 +124,7 @@ class Walk {
       throw Error(ErrorKind::BadContent,
                   {.what = "input '" + name + "' has type " + onnx_type_name(type),
                    .at = scope.file.path.string(),
-                   .why = "inputs are floats, INT64, INT32, UINT8, INT8 or BOOL",
+                   .why = "inputs are floats, integers or BOOL",
                    .try_ = {}});
     }
     Value value;

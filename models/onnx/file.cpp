@@ -50,28 +50,30 @@ std::string typed_elements(const TensorProto& tensor) {
     default:
       break;
   }
-  switch (onnx_element_bytes(tensor.data_type())) {
-    case 1:
+  switch (onnx_element_bits(tensor.data_type())) {
+    case 2:  // packed, a byte an entry
+    case 4:
+    case 8:
       return narrowed<std::uint8_t>(tensor.int32_data());
-    case 2:
+    case 16:
       return narrowed<std::uint16_t>(tensor.int32_data());
     default:
       return narrowed<std::int32_t>(tensor.int32_data());
   }
 }
 
-/// Bytes that a tensor's elements take by its shape; 0 for types without a whole size.
+/// Bytes that a tensor's elements take by its shape; 0 for types without a fixed size.
 std::size_t expected_bytes(const TensorProto& tensor) {
   const Shape shape = shape_of(tensor);
   for (const std::int64_t dim : shape) {
     if (dim < 0) bad_tensor(tensor.name(), "its shape " + to_string(shape) + " is negative");
   }
-  const std::int64_t size = onnx_element_bytes(tensor.data_type());
-  std::int64_t bytes = 0;
-  if (__builtin_mul_overflow(elements_of(shape), size, &bytes)) {
+  const std::int64_t size = onnx_element_bits(tensor.data_type());
+  std::int64_t bits = 0;
+  if (__builtin_mul_overflow(elements_of(shape), size, &bits)) {
     bad_tensor(tensor.name(), "its shape " + to_string(shape) + " is too large");
   }
-  return static_cast<std::size_t>(bytes);
+  return static_cast<std::size_t>(bits / 8 + (bits % 8 != 0 ? 1 : 0));
 }
 
 void require_size(const TensorProto& tensor, std::size_t got) {
@@ -189,7 +191,7 @@ std::span<const std::byte> elements(ModelFile& file, TensorProto& tensor,
     require_size(tensor, payload.size());
     return payload;
   }
-  if (onnx_element_bytes(tensor.data_type()) == 0) return {};
+  if (onnx_element_bits(tensor.data_type()) == 0) return {};
   file.owned.push_back(raw_elements(tensor));
   return std::as_bytes(std::span(file.owned.back()));
 }

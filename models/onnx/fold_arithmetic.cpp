@@ -215,11 +215,13 @@ HostTensor reduce_mean(const FoldCall& call) {
   return y;
 }
 
-HostTensor cast_to(const HostTensor& x, int type) {
+HostTensor cast_to(const FoldCall& call, int type) {
+  const HostTensor& x = call.input(0);
+  const bool saturate = integer_of(call.node, "saturate", 1) != 0;
   HostTensor y = host_tensor(type, x.shape);
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (y.real()) {
-      y.reals[i] = rounded(type, x.number(i));
+      y.reals[i] = rounded(type, x.number(i), saturate);
     } else if (!x.real()) {
       y.integers[i] = wrapped(type, x.integers[i]);
     } else if (type == TensorProto::BOOL) {
@@ -233,10 +235,10 @@ HostTensor cast_to(const HostTensor& x, int type) {
 }
 
 HostTensor cast(const FoldCall& call) {
-  return cast_to(call.input(0), static_cast<int>(integer_of(call.node, "to", TensorProto::FLOAT)));
+  return cast_to(call, static_cast<int>(integer_of(call.node, "to", TensorProto::FLOAT)));
 }
 
-HostTensor cast_like(const FoldCall& call) { return cast_to(call.input(0), call.input(1).type); }
+HostTensor cast_like(const FoldCall& call) { return cast_to(call, call.input(1).type); }
 
 HostTensor where(const FoldCall& call) {
   const HostTensor& condition = call.input(0);

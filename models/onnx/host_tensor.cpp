@@ -4,6 +4,7 @@
 
 #include "kernels/error.h"
 #include "kernels/number/convert.h"
+#include "models/onnx/small_float.h"
 
 namespace mpsearch {
 namespace {
@@ -19,7 +20,23 @@ T element(std::span<const std::byte> data, std::size_t index) {
   return value;
 }
 
+/// Bits of element i of a type of 2, 4 or 8 bits.
+std::uint8_t code(int type, std::span<const std::byte> data, std::size_t i) {
+  const auto bits = static_cast<std::size_t>(onnx_element_bits(type));
+  const std::size_t in_byte = 8 / bits;
+  const unsigned byte = std::to_integer<unsigned>(data[i / in_byte]);
+  return static_cast<std::uint8_t>(byte >> (i % in_byte * bits) & ((1U << bits) - 1));
+}
+
+/// The lowest `bits` as a signed integer.
+std::int64_t sign_extended(std::int64_t value, int bits) {
+  const std::int64_t range = std::int64_t{1} << bits;
+  const std::int64_t low = value & (range - 1);
+  return low >= range / 2 ? low - range : low;
+}
+
 double real_element(int type, std::span<const std::byte> data, std::size_t i) {
+  if (onnx_is_small_float(type)) return small_float_value(type, code(type, data, i));
   switch (type) {
     case TensorProto::FLOAT:
       return element<float>(data, i);
@@ -36,6 +53,12 @@ std::int64_t integer_element(int type, std::span<const std::byte> data, std::siz
   switch (type) {
     case TensorProto::BOOL:
       return element<std::uint8_t>(data, i) != 0 ? 1 : 0;
+    case TensorProto::UINT2:
+    case TensorProto::UINT4:
+      return code(type, data, i);
+    case TensorProto::INT2:
+    case TensorProto::INT4:
+      return sign_extended(code(type, data, i), onnx_element_bits(type));
     case TensorProto::INT8:
       return element<std::int8_t>(data, i);
     case TensorProto::UINT8:
@@ -117,7 +140,8 @@ HostTensor host_tensor(const TensorProto& tensor) {
                                  std::as_bytes(std::span(raw))});
 }
 
-double rounded(int type, double value) {
+double rounded(int type, double value, bool saturate) {
+  if (onnx_is_small_float(type)) return to_small_float(type, value, saturate);
   switch (type) {
     case TensorProto::FLOAT:
       return static_cast<float>(value);
@@ -134,6 +158,13 @@ std::int64_t wrapped(int type, std::int64_t value) {
   switch (type) {
     case TensorProto::BOOL:
       return value != 0 ? 1 : 0;
+    case TensorProto::UINT2:
+      return value & 3;
+    case TensorProto::UINT4:
+      return value & 15;
+    case TensorProto::INT2:
+    case TensorProto::INT4:
+      return sign_extended(value, onnx_element_bits(type));
     case TensorProto::INT8:
       return static_cast<std::int8_t>(value);
     case TensorProto::UINT8:

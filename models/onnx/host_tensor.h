@@ -34,8 +34,9 @@ HostTensor host_vector(const std::vector<std::int64_t>& values);  // INT64, rank
 HostTensor host_tensor(const Initializer& initializer);
 HostTensor host_tensor(const onnx::TensorProto& tensor);
 
-/// What a value becomes when it is stored as `type`: floats rounded, integers wrapped.
-double rounded(int type, double value);
+/// What a value becomes when it is stored as `type`: floats rounded (those of 8 and 4 bits beyond
+/// their range as Cast's `saturate` says), integers wrapped.
+double rounded(int type, double value, bool saturate = true);
 std::int64_t wrapped(int type, std::int64_t value);
 
 /// Elements as F32 where the type is a float, as BOOL bytes, else as I64.

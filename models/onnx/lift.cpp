@@ -46,7 +46,7 @@ std::set<std::string> names_of_weights(const onnx::GraphProto& graph) {
 
 /// A tensor of ones or zeros stands for a parameter that is not there (a norm without affine).
 bool is_weight(const onnx::TensorProto& tensor) {
-  if (!onnx_is_float(tensor.data_type())) return false;
+  if (!onnx_trains(tensor.data_type())) return false;
   const HostTensor elements = host_tensor(tensor);
   return std::any_of(elements.reals.begin(), elements.reals.end(),
                      [&](double value) { return value != elements.reals[0]; });

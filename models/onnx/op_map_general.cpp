@@ -247,12 +247,19 @@ void reduce_log(NodeCall& call) { reduce_as(call, 18, "", "ReduceSum", "Log"); }
 /// Active in training whatever mode the file was exported in.
 void dropout(NodeCall& call) {
   require_float(call, 0);
-  if (call.uses_output(1)) call.refuse("its mask is used");
   double ratio = number_of(call.node, "ratio", 0.5);
   if (call.opset >= 12 && call.has(1)) ratio = call.scalar(1);
   require(ratio >= 0 && ratio < 1, ErrorKind::BadContent,
           "its ratio is " + std::to_string(ratio) + ", expected 0 to less than 1");
-  if (ratio == 0) return call.alias(0);
+  if (ratio == 0) {
+    if (call.uses_output(1)) {
+      HostTensor all = host_tensor(onnx::TensorProto::BOOL, call.shape(0));
+      std::ranges::fill(all.integers, 1);
+      call.result(1, call.scope.constant_tensor(all, call.node.name() + ".mask"));
+    }
+    return call.alias(0);
+  }
+  if (call.uses_output(1)) call.refuse("its mask is used");
   ++call.scope.noted["{} Dropout nodes are active in training"];
   call.result(
       call.emit("Dropout", {call.data(0)}, {{"ratio", ratio}, {"stream", call.scope.dropouts++}}));

@@ -80,6 +80,14 @@ void arg_max(NodeCall& call) {
 /// Bits of an ONNX integer type, negative without a sign; 0 for 64 bits.
 Int bits_of_type(int type) {
   switch (type) {
+    case onnx::TensorProto::INT2:
+      return 2;
+    case onnx::TensorProto::UINT2:
+      return -2;
+    case onnx::TensorProto::INT4:
+      return 4;
+    case onnx::TensorProto::UINT4:
+      return -4;
     case onnx::TensorProto::INT8:
       return 8;
     case onnx::TensorProto::UINT8:

@@ -1,13 +1,21 @@
 #include "models/onnx/proto.h"
 
 #include "kernels/error.h"
+#include "models/onnx/small_float.h"
 
 namespace mpsearch {
 
 using onnx::TensorProto;
 
-int onnx_element_bytes(int type) {
+int onnx_element_bits(int type) {
   switch (type) {
+    case TensorProto::INT2:
+    case TensorProto::UINT2:
+      return 2;
+    case TensorProto::INT4:
+    case TensorProto::UINT4:
+    case TensorProto::FLOAT4E2M1:
+      return 4;
     case TensorProto::BOOL:
     case TensorProto::INT8:
     case TensorProto::UINT8:
@@ -15,36 +23,43 @@ int onnx_element_bytes(int type) {
     case TensorProto::FLOAT8E4M3FNUZ:
     case TensorProto::FLOAT8E5M2:
     case TensorProto::FLOAT8E5M2FNUZ:
-      return 1;
+    case TensorProto::FLOAT8E8M0:
+      return 8;
     case TensorProto::FLOAT16:
     case TensorProto::BFLOAT16:
     case TensorProto::INT16:
     case TensorProto::UINT16:
-      return 2;
+      return 16;
     case TensorProto::FLOAT:
     case TensorProto::INT32:
     case TensorProto::UINT32:
-      return 4;
+      return 32;
     case TensorProto::DOUBLE:
     case TensorProto::INT64:
     case TensorProto::UINT64:
     case TensorProto::COMPLEX64:
-      return 8;
+      return 64;
     case TensorProto::COMPLEX128:
-      return 16;
+      return 128;
     default:
       return 0;
   }
 }
 
-bool onnx_is_float(int type) {
+bool onnx_trains(int type) {
   return type == TensorProto::FLOAT || type == TensorProto::FLOAT16 ||
          type == TensorProto::BFLOAT16 || type == TensorProto::DOUBLE;
 }
 
+bool onnx_is_float(int type) { return onnx_trains(type) || onnx_is_small_float(type); }
+
 bool onnx_is_integer(int type) {
   switch (type) {
     case TensorProto::BOOL:
+    case TensorProto::INT2:
+    case TensorProto::UINT2:
+    case TensorProto::INT4:
+    case TensorProto::UINT4:
     case TensorProto::INT8:
     case TensorProto::UINT8:
     case TensorProto::INT16:

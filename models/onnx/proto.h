@@ -10,11 +10,13 @@
 
 namespace mpsearch {
 
-/// Bytes of one element of TensorProto::DataType `type`; 0 where elements have no fixed whole size.
-int onnx_element_bytes(int type);
+/// Bits of one element of TensorProto::DataType `type`; 0 where elements have no fixed size.
+/// Elements of 2 and 4 bits are packed, the first in the lowest bits of a byte.
+int onnx_element_bits(int type);
 
-bool onnx_is_float(int type);    // FLOAT, FLOAT16, BFLOAT16, DOUBLE
-bool onnx_is_integer(int type);  // (U)INT8 ... (U)INT64 and BOOL
+bool onnx_is_float(int type);    // those that can be trained and those of 8 and 4 bits
+bool onnx_trains(int type);      // FLOAT, FLOAT16, BFLOAT16, DOUBLE
+bool onnx_is_integer(int type);  // (U)INT2 ... (U)INT64 and BOOL
 
 /// "FLOAT16", as ONNX spells it; the number where ONNX has no such type.
 std::string onnx_type_name(int type);

@@ -176,7 +176,7 @@ void Scope::define_value(const std::string& name, ValueId value, int type) {
 
 bool Scope::is_weight(const std::string& name) const {
   const Symbol* symbol = find(name);
-  if (symbol == nullptr || !onnx_is_float(symbol->type)) return false;
+  if (symbol == nullptr || !onnx_trains(symbol->type)) return false;
   if (symbol->mover != nullptr) return is_weight(symbol->mover->input(0));
   if (symbol->initializer == nullptr) return false;
   return elements_of(symbol->shape) > 1 || roles.mark(name) == TrainingRoles::Mark::Parameter ||
@@ -224,7 +224,7 @@ ValueId Scope::leaf(const Initializer& initializer, ValueKind kind) {
     learned_[static_cast<std::size_t>(found->second)] = value.kind == ValueKind::Parameter;
     return found->second;
   }
-  if (onnx_is_float(initializer.type) && initializer.type != onnx::TensorProto::FLOAT) {
+  if (onnx_trains(initializer.type) && initializer.type != onnx::TensorProto::FLOAT) {
     ++noted["{} tensors of type " + onnx_type_name(initializer.type) + " become F32 masters"];
   }
   Value value;
@@ -263,7 +263,7 @@ ValueId Scope::value(const std::string& name, bool train) {
     return roles.trains(root, train) ? moved(name) : folded(name);
   }
   if (known.initializer == nullptr) return folded(name);
-  const bool parameter = onnx_is_float(known.type) && roles.trains(name, train);
+  const bool parameter = onnx_trains(known.type) && roles.trains(name, train);
   return leaf(*known.initializer, parameter ? ValueKind::Parameter : ValueKind::Constant);
 }
 

@@ -146,6 +146,8 @@ std::vector<OpSample> cast_to_samples() {
           {"integer_to_float", to("F32"), {i64({5, 7})}},
           {"integer_to_truth", to("BOOL"), {i64({5, 7})}},
           {"integer_to_i8", to("I64", 8), {i64({5, 7})}, -300, 300},
+          {"integer_to_i4", to("I64", 4), {i64({5, 7})}, -20, 20},
+          {"float_to_u2", to("I64", -2), {f32({5, 7})}, -9, 9},
           {"truth_to_float", to("F32"), {truth({2, 3, 4, 5})}},
           {"truth_to_integer", to("I64"), {truth({600})}}};
 }

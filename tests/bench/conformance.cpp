@@ -77,6 +77,10 @@ void print_set(const std::string& name, const std::vector<Outcome>& outcomes, bo
                  outcome.fixed.empty() ? "" : ", constant: ", outcome.fixed);
     }
   }
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.status != Status::Pass || outcome.nearer == 0) continue;
+    fmt::print("  nearer to FP64 than expected, {} elements: {}\n", outcome.nearer, outcome.name);
+  }
   for (const auto& [reason, names] : unsupported) {
     fmt::print("  unsupported, {}: {}\n    {}\n", names.size(), reason, fmt::join(names, " "));
   }

@@ -175,22 +175,10 @@ BoundKernel bind_is_infinite(const KernelCall& call, const KernelChoice&,
 
 /// Keeps the low `bits`; negative: of an unsigned number. 0: all.
 Int wrapped(Int value, Int bits) {
-  switch (bits) {
-    case 8:
-      return static_cast<std::int8_t>(value);
-    case -8:
-      return static_cast<std::uint8_t>(value);
-    case 16:
-      return static_cast<std::int16_t>(value);
-    case -16:
-      return static_cast<std::uint16_t>(value);
-    case 32:
-      return static_cast<std::int32_t>(value);
-    case -32:
-      return static_cast<std::uint32_t>(value);
-    default:
-      return value;
-  }
+  if (bits == 0) return value;
+  const Int unused = 64 - (bits < 0 ? -bits : bits);
+  const auto high = static_cast<std::uint64_t>(value) << unused;
+  return bits < 0 ? static_cast<Int>(high >> unused) : static_cast<Int>(high) >> unused;
 }
 
 /// Towards zero; what does not fit becomes the nearest that does, NaN 0.
