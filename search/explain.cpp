@@ -156,9 +156,9 @@ void explain_choices(const Profiled& profiled, const Problem& problem,
                      const std::vector<int>& choice, Plan& plan) {
   const Evaluation now = evaluate(problem, choice);
   for (std::size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    const std::vector<Swap> swaps = swaps_of(
-        profiled.built, problem, choice, now,
-        static_cast<std::size_t>(profiled.built.decision[layer]));
+    const std::vector<Swap> swaps =
+        swaps_of(profiled.built, problem, choice, now,
+                 static_cast<std::size_t>(profiled.built.decision[layer]));
     PlannedLayer& planned = plan.layers[layer];
     planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps) +
                      faster_text(problem, now.ms, swaps);

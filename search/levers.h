@@ -12,9 +12,9 @@
 
 namespace mpsearch {
 
-/// `least_budget_bytes` is a budget that a run of the changed command will meet with the same profile
-/// cache: the least one where `exact`, else one that a longer search may lower a little. 0: no plan
-/// at any budget.
+/// `least_budget_bytes` is a budget that a run of the changed command will meet with the same
+/// profile cache: the least one where `exact`, else one that a longer search may lower a little. 0:
+/// no plan at any budget.
 struct Lever {
   std::string change;  // "--batch 16", "without --pin 'conv*=fp32'"
   std::int64_t least_budget_bytes = 0;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "kernels/error.h"
 
@@ -53,6 +54,22 @@ void check_versions(const ModelFile& file) {
               opset < 1 ? "the file names no opset" : fmt::format("opset {} is not known", opset),
               fmt::format("1 to {} can be read", kNewestOpset),
               "export the model with an older opset, e.g. opset_version=20");
+  }
+}
+
+/// Says which nodes, where ONNX's checker names the tensor alone.
+void check_written_once(const ModelFile& file) {
+  std::unordered_map<std::string, std::string> writers;
+  const onnx::GraphProto& graph = file.proto.graph();
+  for (int i = 0; i < graph.node_size(); ++i) {
+    const std::string label = node_label(graph.node(i), i);
+    for (const std::string& output : graph.node(i).output()) {
+      const auto [writer, first] = writers.emplace(output, label);
+      if (first || output.empty()) continue;
+      bad_model(file,
+                fmt::format("nodes '{}' and '{}' both write '{}'", writer->second, label, output),
+                "each value is written once", "export the model again");
+    }
   }
 }
 
@@ -284,6 +301,7 @@ int opset_of(const onnx::ModelProto& model) {
 
 void check_and_expand(ModelFile& file) {
   check_versions(file);
+  check_written_once(file);
   check_with_onnx(file);
   name_nodes(*file.proto.mutable_graph());
   expand_functions(file);

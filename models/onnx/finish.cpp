@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "kernels/error.h"
 #include "models/layers.h"
@@ -54,6 +55,8 @@ std::vector<int> readers(const Graph& graph) {
 void take_biases(Conversion& conversion) {
   Graph& graph = conversion.model.graph;
   const std::vector<int> count = readers(graph);
+  std::vector<ValueId> stands_for(graph.values.size());  // the product for the sum it now gives
+  std::iota(stands_for.begin(), stands_for.end(), 0);
   for (Node& add : graph.nodes) {
     if (add.op->name != "Add") continue;
     for (std::size_t side = 0; side < 2; ++side) {
@@ -75,13 +78,15 @@ void take_biases(Conversion& conversion) {
       const auto sum_node = static_cast<std::size_t>(&add - graph.nodes.data());
       conversion.biases.emplace_back(conversion.origin[sum_node],
                                      conversion.origin[static_cast<std::size_t>(producer)]);
-      const ValueId sum = add.outputs[0];
-      for (Node& node : graph.nodes)
-        std::replace(node.inputs.begin(), node.inputs.end(), sum, product);
-      std::replace(graph.outputs.begin(), graph.outputs.end(), sum, product);
+      stands_for[static_cast<std::size_t>(add.outputs[0])] = product;
       break;
     }
   }
+  const auto replace = [&](std::vector<ValueId>& values) {
+    for (ValueId& value : values) value = stands_for[static_cast<std::size_t>(value)];
+  };
+  for (Node& node : graph.nodes) replace(node.inputs);
+  replace(graph.outputs);
 }
 
 /// Keeps what the outputs need, and the inputs. Renumbers everything.

@@ -80,6 +80,21 @@ ModelSummary described(const ModelFile& file) {
   return summary;
 }
 
+/// Why a readable model cannot be trained all the same.
+std::vector<std::string> lacks_of(const Graph& graph) {
+  std::vector<std::string> lacks;
+  if (graph.inputs.empty()) lacks.emplace_back("it cannot be trained: it has no input");
+  if (graph.outputs.empty()) lacks.emplace_back("it cannot be trained: it has no output");
+  for (const ValueId id : graph.inputs) {
+    const Value& input = graph.value(id);
+    if (input.type.elements() > 0) continue;
+    lacks.push_back(
+        fmt::format("it cannot be trained at this size: input '{}' of shape {} has no elements",
+                    input.name, to_string(input.type.shape)));
+  }
+  return lacks;
+}
+
 std::vector<LayerSummary> layers_of(const Graph& graph) {
   std::vector<LayerSummary> layers;
   for (const Layer& layer : graph.layers) layers.push_back({layer.name, layer.op, {}, 0});
@@ -120,6 +135,7 @@ ModelSummary summarize_model(const std::filesystem::path& path, const ImportOpti
   summary.unsupported = conversion.unsupported;
   summary.supported = conversion.unsupported.empty();
   summary.notes = conversion.model.notes;
+  for (const std::string& lack : lacks_of(conversion.model.graph)) summary.notes.push_back(lack);
   if (summary.supported) summary.layers = layers_of(conversion.model.graph);
   for (const Value& value : conversion.model.graph.values) {
     if (summary.supported && value.kind == ValueKind::Parameter) {

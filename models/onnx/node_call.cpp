@@ -33,7 +33,8 @@ ValueId NodeCall::data(std::size_t input) {
 }
 
 ValueId NodeCall::weight(std::size_t input) {
-  symbol(input);
+  const int type = symbol(input).type;
+  if (!onnx_is_float(type)) refuse("its weight is of type " + onnx_type_name(type));
   return scope.value(node.input(static_cast<int>(input)), true);
 }
 

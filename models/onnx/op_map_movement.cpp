@@ -34,10 +34,13 @@ void slice(NodeCall& call) { call.result(slice_node(call, call.part(0), slice_of
 /// Sizes of the parts: given, or equal with a smaller last one.
 Shape part_sizes(NodeCall& call, Int size) {
   const Shape given = call.integers("split", 13, 1);
+  const Int outputs = call.node.output_size();
+  const Int parts = !given.empty()     ? static_cast<Int>(given.size())
+                    : call.opset >= 18 ? integer_of(call.node, "num_outputs", outputs)
+                                       : outputs;
+  require(parts == outputs && parts > 0, ErrorKind::BadContent,
+          std::to_string(outputs) + " outputs of a Split into " + std::to_string(parts) + " parts");
   if (!given.empty()) return given;
-  const Int parts = call.opset >= 18 ? integer_of(call.node, "num_outputs", call.node.output_size())
-                                     : call.node.output_size();
-  require(parts > 0, ErrorKind::BadContent, "a Split into no parts");
   const Int each = (size + parts - 1) / parts;
   Shape sizes;
   for (Int begin = 0; static_cast<Int>(sizes.size()) < parts; begin += each) {

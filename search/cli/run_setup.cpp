@@ -245,6 +245,15 @@ void check_has_ends(const Model& model, const std::string& path) {
   };
   check(model.graph.inputs, "input");
   check(model.graph.outputs, "output");
+  for (const ValueId id : model.graph.inputs) {
+    const Value& input = model.graph.value(id);
+    if (input.type.elements() > 0) continue;
+    throw Error(ErrorKind::BadContent,
+                {.what = fmt::format("input '{}' has no elements", input.name),
+                 .at = path,
+                 .why = "its shape is " + to_string(input.type.shape),
+                 .try_ = "--batch or --input with sizes of at least 1"});
+  }
 }
 
 }  // namespace

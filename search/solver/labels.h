@@ -89,7 +89,7 @@ class LabelPass {
   double stop_;
   double byte_limit_ = 0;
   double goal_slack_ = 0;
-  std::size_t done_ = 0;  // steps
+  std::size_t done_ = 0;                  // steps
   std::vector<const RowBounds*> others_;  // those that others imply come last
   std::vector<double> other_grain_;
   int implied_ = 0;  // the last figures, which labels need not be better in

@@ -27,8 +27,8 @@ struct Outcome {
   /// computed at import).
   std::string fixed;
 
-  /// Elements of FLOAT16 and BFLOAT16 outputs that differ from the expected ones and are at least as
-  /// near to the model's values in FP64: the expected ones were rounded after every operator.
+  /// Elements of FLOAT16 and BFLOAT16 outputs that differ from the expected ones and are at least
+  /// as near to the model's values in FP64: the expected ones were rounded after every operator.
   int nearer = 0;
 
   /// Float tensors in or out; no strings, sequences, optionals, random or training operators.

@@ -1,4 +1,6 @@
 // Graphs that are no sound network: one error, with the node's or the tensor's name.
+#include <onnx/onnx_pb.h>
+
 #include <limits>
 
 #include "models/onnx/builder.h"
@@ -33,6 +35,35 @@ class BadGraph : public Files {
 
   OnnxBuilder builder{"bad"};
 };
+
+TEST_F(BadGraph, two_writers_of_a_value_are_named) {
+  builder.node("first", "Relu", {"x"});
+  const std::string bytes = builder.bytes();
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(bytes));
+  *model.mutable_graph()->add_node() = model.graph().node(0);
+  model.mutable_graph()->mutable_node(1)->set_name("second");
+  *model.mutable_graph()->add_output() = model.graph().input(0);
+  model.mutable_graph()->mutable_output(0)->set_name("first");
+  const std::filesystem::path path = write("model.onnx", model.SerializeAsString());
+  const Error error = error_of([&] { import_model(path); });
+  EXPECT_EQ(error.text().what, "nodes 'first' and 'second' both write 'first'");
+}
+
+TEST_F(BadGraph, integers_as_a_weight_name_the_node) {
+  builder.initializer("w8", std::vector<std::int64_t>(4, 1));
+  expect_all(text(builder.node("fc", "MatMul", {"x", "w8"})), {"'fc'", "INT64"});
+}
+
+TEST_F(BadGraph, a_split_into_other_parts_than_it_has_outputs_names_the_node) {
+  OnnxBuilder newer("bad", 18);
+  newer.input("x", {"N", std::int64_t{4}});
+  newer.output(newer.node("parts", "Split", {"x"},
+                          {{"axis", std::int64_t{1}}, {"num_outputs", std::int64_t{1} << 20}}));
+  const std::filesystem::path path = write("model.onnx", newer.bytes());
+  const Error error = error_of([&] { import_model(path); });
+  expect_all(error.text().what + error.text().at + error.text().why, {"'parts'", "1 outputs"});
+}
 
 TEST_F(BadGraph, a_cycle_names_a_node_on_it) {
   builder.node("a", "Add", {"x", "b"});

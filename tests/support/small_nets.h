@@ -15,8 +15,8 @@ Model mlp_net(std::int64_t batch, std::int64_t classes);
 /// As the start of a generator: linear, reshaped to an image, relu, convolution, linear; 5 classes.
 Model generator_net(std::int64_t batch);
 
-/// As ALBERT's layers: three times x + linear(relu(linear(x))) with the same two weights, the second
-/// of them through a Transpose the third time; then a linear layer, 5 classes.
+/// As ALBERT's layers: three times x + linear(relu(linear(x))) with the same two weights, the
+/// second of them through a Transpose the third time; then a linear layer, 5 classes.
 Model tied_net(std::int64_t batch);
 
 }  // namespace mpsearch::testing
