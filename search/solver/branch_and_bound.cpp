@@ -40,13 +40,11 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
     bracket_peak();
   else
     round_base_up();
-  classes_ = std::make_unique<UsageClasses>(graph_);
   dearest_ = task_.peak ? task_.high_peak : dual_->pricing().dearest(task_.goal, root_view_);
   root_bound_ = dual_->evaluate({}, {}, root_view_);
   spread_ = dearest_ - root_bound_;
   price_goal();
   if (!(spread_ > 0)) spread_ = std::max(1.0, std::fabs(dearest_));
-  place_cut();
 }
 
 /// The least usage of one event, and the largest sum of all, bracket the peak.

@@ -41,19 +41,22 @@ class BranchAndBound {
   double tie() const;
   double gap_to(double bound) const;
   void close(const SearchNode& node, double least);
+  void close_by_labels(const SearchNode& node, const LabelResult& result);
   double meet(const Path& path);
   bool feasible(const Path& path) const;
 
   bool process(SearchNode& node, bool is_root);
   bool settle_root(SearchNode& node);
-  void find_choices(SearchNode& node);
+  bool find_choices(SearchNode& node);
   static std::vector<int> heaviest_rows(const DualState& state);
   bool bound_rows(const SearchNode& node);
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node, const LabelEffort& effort);
   LabelEffort effort_of_node() const;
-  void search_near_bound(SearchNode& node);
+  bool search_near_bound(SearchNode& node);
+  bool settle_near_bound(SearchNode& node, const View& whole, const LabelResult& result);
   void prepare_labels(const View& view);
+  void place_labels();
   void place_cut();
   LabelResult search_labels(const SearchNode& node, const View& view, const LabelEffort& effort,
                             double stop) const;

@@ -61,8 +61,11 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
 bool BranchAndBound::settle_root(SearchNode& node) {
   const double before = stop();
   const bool known = !task_.peak && !incumbent_.empty();
-  if (known && !finish_by_labels(node, kFinishKnown)) return false;
-  find_choices(node);
+  if (!known)
+    place_labels();
+  else if (!shrink_to_view(node) || !finish_by_labels(node, kFinishKnown))
+    return false;
+  if (!find_choices(node)) return false;
   if (stop() < before && !tighten(node, kNodeSteps)) return false;
   if (!shrink_to_view(node)) return false;
   std::size_t most = kMostRootLabels;
@@ -85,18 +88,19 @@ bool BranchAndBound::settle_root(SearchNode& node) {
   return true;
 }
 
-/// Good choices to start from.
-void BranchAndBound::find_choices(SearchNode& node) {
+/// Good choices to start from; false when nothing better is left.
+bool BranchAndBound::find_choices(SearchNode& node) {
   if (task_.peak) {
     search_beams(node, {.kept = 100});
     search_beams(node, {.kept = 1000});
   } else {
-    search_near_bound(node);
+    if (!search_near_bound(node)) return false;
     for (const double part : kLowered)
       if (gap_to(node.bound) > kNear) search_within(node, part);
   }
   if (incumbent_.empty()) search_beams(node, {.kept = 100});
   search_near_incumbent(node);
+  return true;
 }
 
 /// Most nodes get little, every second one twice as much, every fourth one four times, ...: which
@@ -141,14 +145,13 @@ void BranchAndBound::shrink_graph() {
   reduce(graph_, root_view_.allowed);
   if (!task_.peak) round_base_up();
   offsets_ = Offsets(graph_);
-  classes_ = std::make_unique<UsageClasses>(graph_);
   dual_ = std::make_unique<Dual>(graph_, offsets_, task_, patience_);
   root_view_.to.clear();
   for (const Step& step : graph_.steps)
     root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
   row_bounds_.clear();
   price_goal();
-  place_cut();
+  place_labels();
 }
 
 void BranchAndBound::price_goal() {

@@ -27,6 +27,12 @@ void BranchAndBound::prepare_labels(const View& view) {
   for (RowBounds& row : row_bounds_) row.pricing.price_from_start(view);
 }
 
+/// What labels need to know of the whole graph.
+void BranchAndBound::place_labels() {
+  classes_ = std::make_unique<UsageClasses>(graph_);
+  place_cut();
+}
+
 /// Labels from both ends meet where as many choices lie before as behind.
 void BranchAndBound::place_cut() {
   cut_.reset();
@@ -43,6 +49,17 @@ void BranchAndBound::place_cut() {
   cut_ = Cut{at, UsageClasses(graph_, at, *classes_)};
 }
 
+/// Closes the node after labels saw all that may be as good as the first they found.
+void BranchAndBound::close_by_labels(const SearchNode& node, const LabelResult& result) {
+  close(node, result.least_other);
+  if (!result.found.empty()) {
+    SearchNode only{std::vector<char>(node.allowed.size(), 0), 0, {}};
+    for (std::size_t k = 0; k < graph_.steps.size(); ++k)
+      only.allowed[offsets_.option[k] + result.found.front().choice[graph_.steps[k].layer]] = 1;
+    close(only, task_.goal_of(result.found.front()));
+  }
+}
+
 /// Solves the node by labels if few are enough; false when nothing better is left in it.
 bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effort) {
   const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
@@ -57,13 +74,7 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
     node.labels_from = left * 19 / 20;
     return true;
   }
-  close(node, result.least_other);
-  if (!result.found.empty()) {
-    SearchNode only{std::vector<char>(node.allowed.size(), 0), 0, {}};
-    for (std::size_t k = 0; k < graph_.steps.size(); ++k)
-      only.allowed[offsets_.option[k] + result.found.front().choice[graph_.steps[k].layer]] = 1;
-    close(only, task_.goal_of(result.found.front()));
-  }
+  close_by_labels(node, result);
   return false;
 }
 
@@ -91,8 +102,9 @@ void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& eff
 }
 
 /// Looks for a choice that costs little more than the bound, more and more of it: few options are
-/// worth looking at then. Where all of them were seen in vain the bound is better for it.
-void BranchAndBound::search_near_bound(SearchNode& node) {
+/// worth looking at then. Where all of them were seen in vain the bound is better for it;
+/// where one was found, it is the best: false then.
+bool BranchAndBound::search_near_bound(SearchNode& node) {
   const View whole = view_;
   const double bound = node.bound;
   for (double more = 1e-6 * std::fabs(bound) + 1e-9 * spread_;
@@ -113,12 +125,29 @@ void BranchAndBound::search_near_bound(SearchNode& node) {
     const bool all_seen = result.complete;
     if (!all_seen) result = search_labels(node, view_, kBeamNearBound, target);
     for (const Path& path : result.found) meet(path);
+    result.least_other = std::min(result.least_other, target);
+    if (all_seen && !result.found.empty() && settle_near_bound(node, whole, result)) return false;
     if (!all_seen || !result.found.empty()) break;
     node.bound = std::max(node.bound, target - rounding);
   }
   view_ = whole;
   bound_rows(node);
   dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  return true;
+}
+
+/// The first that labels found is the best of all within `whole` where they saw all below it;
+/// false when it is not feasible after all.
+bool BranchAndBound::settle_near_bound(SearchNode& node, const View& whole,
+                                       const LabelResult& result) {
+  if (incumbent_.empty() || incumbent_goal_ > task_.goal_of(result.found.front())) return false;
+  view_ = whole;
+  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  dual_->pricing().strike(view_, tie() + dual_->rounding(node.state, bound) +
+                                     dual_->constant(node.state.rows, node.state.multiplier));
+  node.allowed = view_.allowed;
+  close_by_labels(node, result);
+  return true;
 }
 
 /// A beam guided by the multipliers of limits that are lower by a part: what they think best is

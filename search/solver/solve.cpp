@@ -179,6 +179,9 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
   if (solution.status == SolveStatus::Optimal) {
     const double best = objective_of(problem, evaluate(problem, solution.choice));
     solution.bound = best;
+    fill_figures(problem, solution);
+    if (static_cast<std::size_t>(std::ranges::count(first.tied, 1)) == problem.layers.size())
+      return solution;  // nothing else is as good
     const Problem other = tie_break(problem, best);
     engines.keep_ties(best);
     const Answer second =
