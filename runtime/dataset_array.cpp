@@ -221,26 +221,41 @@ void DataArray::normalize(Normalization normalization) {
   }
 }
 
-void DataArray::require_below(std::int64_t below, const std::string& whose) const {
+std::int64_t DataArray::count_below(std::int64_t below, std::optional<std::int64_t> ignored,
+                                    const std::string& whose) const {
   const auto* stored = std::get_if<StoredValues>(&values_);
   if (stored == nullptr) {
     require(std::get<SyntheticValues>(values_).below <= below, ErrorKind::Internal,
             "synthetic integers exceed the model's range");
-    return;
+    return samples_;
   }
   require(dtype_ != DType::F32, ErrorKind::Internal, "a range was asked of floats");
   const std::size_t count = elements();
+  std::int64_t counted = 0;
   for (std::int64_t sample = 0; sample < samples_; ++sample) {
     const std::byte* data = stored_sample(*stored, sample);
     for (std::size_t i = 0; i < count; ++i) {
       const std::int64_t value = load_integer(dtype_, data, i);
-      if (value >= 0 && value < below) continue;
+      const bool inside = value >= 0 && value < below;
+      counted += inside ? 1 : 0;
+      if (inside || value == ignored) continue;
       refuse(ErrorKind::BadContent, fmt::format("value {} is out of range 0..{}", value, below - 1),
              fmt::format("{}, record {}{}", origin_, sample,
                          count > 1 ? fmt::format(", element {}", i) : ""),
              whose);
     }
   }
+  return counted;
+}
+
+void DataArray::require_below(std::int64_t below, const std::string& whose) const {
+  count_below(below, std::nullopt, whose);
+}
+
+void DataArray::require_labels_below(std::int64_t below, const std::string& whose) const {
+  if (count_below(below, kIgnoredLabel, whose) > 0) return;
+  refuse(ErrorKind::BadContent, fmt::format("every label is {}, which is ignored", kIgnoredLabel),
+         origin_, whose);
 }
 
 void DataArray::require_probabilities(const std::string& whose) const {

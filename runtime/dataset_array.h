@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -13,6 +14,9 @@
 #include "runtime/dataset_bytes.h"
 
 namespace mpsearch {
+
+/// A label that the loss and the accuracy leave out, as PyTorch's ignore_index.
+inline constexpr std::int64_t kIgnoredLabel = -100;
 
 /// Values as they lie in a file: sample i begins at `offset + i * stride`, elements are contiguous
 /// there and in the machine's byte order. dtype is U8, I32, I64 or F32.
@@ -63,6 +67,9 @@ class DataArray {
   /// `whose` says what sets the limit, e.g. "the model has 10 classes (output logits)".
   void require_below(std::int64_t below, const std::string& whose) const;
 
+  /// The same for class labels, which may also be kIgnoredLabel, but not all of them.
+  void require_labels_below(std::int64_t below, const std::string& whose) const;
+
   /// Throws BadContent with file, record and value unless each number is in [0, 1].
   void require_probabilities(const std::string& whose) const;
 
@@ -82,6 +89,9 @@ class DataArray {
   const std::byte* stored_sample(const StoredValues& values, std::int64_t sample) const;
   std::size_t channel_elements() const;
   void require_finite() const;
+  /// Integers in [0, below); throws for others that are not `ignored`.
+  std::int64_t count_below(std::int64_t below, std::optional<std::int64_t> ignored,
+                           const std::string& whose) const;
   void write_floats(std::int64_t sample, float* out) const;
   template <typename Integer>
   void write_integers(std::int64_t sample, Integer* out) const;

@@ -15,7 +15,6 @@ namespace mpsearch {
 namespace {
 
 constexpr int kOverflowsInARow = 20;
-constexpr std::int64_t kIgnoredTarget = -100;
 
 using Clock = std::chrono::steady_clock;
 
@@ -104,8 +103,8 @@ void ignore_targets(Session& session, std::int64_t valid, std::int64_t batch) {
     const std::span<std::byte> target = session.target(i);
     const std::size_t sample_bytes = target.size() / static_cast<std::size_t>(batch);
     for (std::size_t at = static_cast<std::size_t>(valid) * sample_bytes; at < target.size();
-         at += sizeof kIgnoredTarget) {
-      std::memcpy(target.data() + at, &kIgnoredTarget, sizeof kIgnoredTarget);
+         at += sizeof kIgnoredLabel) {
+      std::memcpy(target.data() + at, &kIgnoredLabel, sizeof kIgnoredLabel);
     }
   }
 }

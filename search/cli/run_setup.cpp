@@ -125,8 +125,8 @@ void check_labels(const DataArray& labels, std::int64_t classes, const std::stri
                  .why = fmt::format("output '{}' has one value a sample", output),
                  .try_ = "--loss bce for labels 0 and 1, --loss mse for numbers"});
   }
-  labels.require_below(classes,
-                       fmt::format("the model has {} classes (output '{}')", classes, output));
+  labels.require_labels_below(
+      classes, fmt::format("the model has {} classes (output '{}')", classes, output));
 }
 
 /// Targets of the shape, kind and range that their loss compares with an output. What is wrong is

@@ -226,6 +226,8 @@ TEST_F(BadInput, TargetsOfAnotherShapeOrRangeAreRefused) {
          "  why: the loss bce of output '" +
              output() + "' takes probabilities\n");
   EXPECT_EQ(train({"--data", wide, "--loss", "cross-entropy"}).status, 65);
+  const std::string ignored = data(npy_labels({0, -100, 2, 0, 1, -100}));
+  EXPECT_EQ(train({"--data", ignored, "--steps", "2"}).status, 0);
   const std::string high = data(npy_labels({0, 1, 2, 0, 3, 2}));
   expect(train({"--data", high}), 65,
          "error: value 3 is out of range 0..2\n"

@@ -88,6 +88,27 @@ TEST_F(DatasetErrorTest, ALabelOutOfRangeNamesFileRecordValueAndClasses) {
             "  why: the model has 10 classes");
 }
 
+TEST_F(DatasetErrorTest, LabelsOfMinus100AreIgnoredUnlessAllAre) {
+  const std::string x = folder_.write("x.npy", npy_floats("(3, 1)", {1, 2, 3}));
+  const auto labels = [&](const std::vector<std::int64_t>& values) {
+    return open_data(x + "," + folder_.write("y.npy", npy_labels(values)), wants({1})).train;
+  };
+  const Dataset some = labels({0, -100, 9});
+  some.targets[0].require_labels_below(10, "the model has 10 classes");
+  const Dataset none = labels({-100, -100, -100});
+  EXPECT_EQ(error_of([&] { none.targets[0].require_labels_below(10, "the model has 10 classes"); },
+                     folder_.path().string()),
+            "3: every label is -100, which is ignored\n"
+            "  at: FOLDER/y.npy\n"
+            "  why: the model has 10 classes");
+  const Dataset other = labels({0, -1, 9});
+  EXPECT_EQ(error_of([&] { other.targets[0].require_labels_below(10, "the model has 10 classes"); },
+                     folder_.path().string()),
+            "3: value -1 is out of range 0..9\n"
+            "  at: FOLDER/y.npy, record 1\n"
+            "  why: the model has 10 classes");
+}
+
 TEST_F(DatasetErrorTest, ATokenOutOfItsTableIsFoundWhenOpened) {
   const std::string y = folder_.write("y.npy", npy_labels({0, 1}));
   DataRequest request = wants({}, DType::I64);
