@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t kLanes = 8;
 
+/// So few points need no order.
+constexpr std::size_t kFew = 128;
+
 /// Four numbers side by side: every processor that we know compares them at once.
 using Floats = float __attribute__((vector_size(16)));
 using Half = int __attribute__((vector_size(16)));
@@ -25,7 +28,7 @@ void DominanceTree::reset(const std::vector<double>& points, int figures) {
   std::iota(at_.begin(), at_.end(), 0);
   std::size_t full = kLanes;
   while (full < count) full *= 2;
-  arrange(0, full, 0, points);
+  if (count > kFew) arrange(0, full, 0, points);
   place_.resize(count);
   points_.resize(points.size());
   for (std::size_t p = 0; p < count; ++p) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -76,7 +77,7 @@ class ItemPool {
  private:
   static std::uint64_t hash(const Item& item);
   std::vector<Item> items_;
-  std::map<std::uint64_t, std::vector<int>> buckets_;
+  std::unordered_map<std::uint64_t, std::vector<int>> buckets_;
 };
 
 }  // namespace mpsearch::solver

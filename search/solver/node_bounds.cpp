@@ -15,11 +15,11 @@ constexpr std::size_t kBoundedRows = 6;
 
 /// Labels that the first node may take for each node that the whole search may have, and at most.
 constexpr std::size_t kRootLabelsPerNode = 1'000;
-constexpr std::size_t kMostRootLabels = 150'000;
-constexpr std::size_t kMostHoped = 2'000'000;
+constexpr std::size_t kMostRootLabels = 100'000;
+constexpr std::size_t kMostHoped = 500'000;
 
 /// By how much limits are lowered to find choices within them.
-constexpr double kLowered[] = {0.002, 0.01, 0.05};
+constexpr double kLowered[] = {0.001, 0.01, 0.05};
 
 /// Gaps: one that is not worth more effort for first choices, and one that is worth any.
 constexpr double kNear = 1e-3;
@@ -96,7 +96,7 @@ bool BranchAndBound::find_choices(SearchNode& node) {
   } else {
     if (!search_near_bound(node)) return false;
     for (const double part : kLowered)
-      if (gap_to(node.bound) > kNear) search_within(node, part);
+      if (gap_to(node.bound) > kNear && !patience_.over()) search_within(node, part);
   }
   if (incumbent_.empty()) search_beams(node, {.kept = 100});
   search_near_incumbent(node);

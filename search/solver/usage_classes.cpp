@@ -226,14 +226,15 @@ void UsageClasses::greatest_in_classes(const ClassBoundary& boundary,
   for (std::size_t r = 0; r < boundary.runs.size(); ++r) {
     const ClassRun& run = boundary.runs[r];
     const std::size_t end = r + 1 < boundary.runs.size() ? boundary.runs[r + 1].first : base.size();
-    double& value = greatest[run.index];
-    for (std::size_t e = run.first; e < end; ++e) {
-      // What is ahead of a class with the base excludes it; what such a class holds includes it.
-      const double change = hold_base && run.based    ? -base[e]
-                            : !hold_base && run.based ? base[e]
-                                                      : 0;
-      value = std::max(value, values[e] + change);
-    }
+    // What is ahead of a class with the base excludes it; what such a class holds includes it.
+    const double sign = !run.based ? 0 : hold_base ? -1 : 1;
+    double most[4] = {-kInfinity, -kInfinity, -kInfinity, -kInfinity};  // none waits for another
+    std::size_t e = run.first;
+    for (; e + 4 <= end; e += 4)
+      for (std::size_t i = 0; i < 4; ++i)
+        most[i] = std::max(most[i], values[e + i] + sign * base[e + i]);
+    for (; e < end; ++e) most[0] = std::max(most[0], values[e] + sign * base[e]);
+    for (const double value : most) greatest[run.index] = std::max(greatest[run.index], value);
   }
 }
 
