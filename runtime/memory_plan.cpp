@@ -50,26 +50,6 @@ std::vector<Placement> lifetimes(const Graph& graph) {
   return places;
 }
 
-/// Places blocks in the given order, each at the lowest offset where no placed block that lives at
-/// the same time overlaps. Returns the height above `floor`.
-std::int64_t pack(const std::vector<Placement*>& order, std::int64_t floor) {
-  std::vector<Placement> placed;  // sorted by offset; copies, so that the loop reads in order
-  placed.reserve(order.size());
-  std::int64_t height = floor;
-  for (Placement* block : order) {
-    std::int64_t offset = floor;
-    for (const Placement& other : placed) {
-      if (other.last < block->first || other.first > block->last) continue;
-      if (offset + block->bytes <= other.offset) break;
-      offset = std::max(offset, other.offset + other.bytes);
-    }
-    block->offset = offset;
-    placed.insert(std::ranges::upper_bound(placed, offset, {}, &Placement::offset), *block);
-    height = std::max(height, offset + block->bytes);
-  }
-  return height;
-}
-
 /// Orders blocks by a key, larger blocks first where it ties.
 using Key = double (*)(const Placement&);
 constexpr Key kKeys[] = {
@@ -80,21 +60,44 @@ constexpr Key kKeys[] = {
     [](const Placement& b) { return -static_cast<double>(b.last); },
 };
 
-/// Keeps the offsets of the lowest arena seen so far.
-class BestPacking {
+/// Packs blocks above `floor` in one order after the other and keeps the lowest arena.
+class Packer {
  public:
-  BestPacking(std::vector<Placement*> blocks, std::int64_t floor)
-      : blocks_(std::move(blocks)), floor_(floor), offsets_(blocks_.size()) {}
+  Packer(std::vector<Placement*> blocks, std::int64_t floor)
+      : blocks_(std::move(blocks)), floor_(floor), offsets_(blocks_.size()) {
+    placed_.reserve(blocks_.size());
+  }
 
   std::int64_t height() const { return height_ < 0 ? floor_ : height_; }
+  double effort() const { return effort_; }
 
-  /// Whether the order packs lower than all before, or as low.
-  bool try_order(const std::vector<Placement*>& order) {
-    const std::int64_t height = pack(order, floor_);
-    if (height_ >= 0 && height > height_) return false;
+  std::vector<Placement*> order_by(Key key) const {
+    std::vector<Placement*> order = blocks_;
+    std::ranges::stable_sort(order, [&](const Placement* a, const Placement* b) {
+      const double left = key(*a);
+      const double right = key(*b);
+      return left != right ? left < right : a->bytes > b->bytes;
+    });
+    return order;
+  }
+
+  /// Places each block at the lowest offset where no placed block that lives at the same time
+  /// overlaps. Gives up at the first that ends no lower than the best arena, and returns its index;
+  /// else keeps the arena and returns the order's size.
+  std::size_t pack(const std::vector<Placement*>& order) {
+    placed_.clear();
+    std::int64_t height = floor_;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      Placement* const block = order[i];
+      const std::int64_t offset = lowest_for(*block);
+      height = std::max(height, offset + block->bytes);
+      if (height_ >= 0 && height >= height_) return i;
+      block->offset = offset;
+      placed_.insert(std::ranges::upper_bound(placed_, offset, {}, &Placement::offset), *block);
+    }
     height_ = height;
     for (std::size_t i = 0; i < blocks_.size(); ++i) offsets_[i] = blocks_[i]->offset;
-    return true;
+    return order.size();
   }
 
   void apply() const {
@@ -102,42 +105,47 @@ class BestPacking {
   }
 
  private:
+  std::int64_t lowest_for(const Placement& block) {
+    effort_ += 1 + static_cast<double>(placed_.size());
+    std::int64_t offset = floor_;
+    for (const Placement& other : placed_) {
+      if (other.last < block.first || other.first > block.last) continue;
+      if (offset + block.bytes <= other.offset) break;
+      offset = std::max(offset, other.offset + other.bytes);
+    }
+    return offset;
+  }
+
   std::vector<Placement*> blocks_;
   std::int64_t floor_;
-  std::int64_t height_ = -1;
-  std::vector<std::int64_t> offsets_;
+  std::vector<std::int64_t> offsets_;  // of the best arena, by block
+  std::int64_t height_ = -1;           // of the best arena
+  std::vector<Placement> placed_;      // sorted by offset; copies, so that they are read in order
+  double effort_ = 0;                  // pairs of blocks looked at
 };
 
-/// Packs in several orders, then keeps moving the block on top of the arena to the front, until the
-/// arena is as low as `bound` or the effort is spent.
+/// Packs in several orders, then keeps moving the block that does not fit below the best arena to
+/// the front, until the arena is as low as `bound` or the effort is spent.
 std::int64_t pack_best(std::vector<Placement*> blocks, std::int64_t floor, std::int64_t bound) {
-  constexpr double kEffort = 2e7;  // pairs of blocks looked at
-  BestPacking best(blocks, floor);
-  std::vector<std::vector<Placement*>> starts;
+  constexpr double kEffort = 2e6;  // pairs of blocks looked at from each first order
+  Packer packer(std::move(blocks), floor);
+  std::vector<std::vector<Placement*>> orders;
   for (const Key key : kKeys) {
-    std::vector<Placement*> order = blocks;
-    std::ranges::stable_sort(order, [&](const Placement* a, const Placement* b) {
-      const double left = key(*a);
-      const double right = key(*b);
-      return left != right ? left < right : a->bytes > b->bytes;
-    });
-    best.try_order(order);
-    starts.push_back(std::move(order));
-    if (best.height() <= bound) break;
+    orders.push_back(packer.order_by(key));
+    packer.pack(orders.back());
+    if (packer.height() <= bound) break;
   }
-  const double pairs = static_cast<double>(blocks.size()) * static_cast<double>(blocks.size());
-  const int moves = static_cast<int>(std::clamp(kEffort / std::max(1.0, pairs), 10.0, 300.0));
-  for (std::vector<Placement*>& order : starts) {
-    if (best.height() > bound) pack(order, floor);  // each move looks at the packing before it
-    for (int move = 0; move < moves && best.height() > bound; ++move) {
-      const auto top = std::ranges::max_element(
-          order, {}, [](const Placement* block) { return block->offset + block->bytes; });
-      std::rotate(order.begin(), top, top + 1);
-      best.try_order(order);
+  for (std::vector<Placement*>& order : orders) {
+    const double most = packer.effort() + kEffort;
+    while (packer.height() > bound && packer.effort() < most) {
+      const std::size_t at = packer.pack(order);
+      if (at == order.size()) continue;
+      const auto block = order.begin() + static_cast<std::ptrdiff_t>(at);
+      std::rotate(order.begin(), block, block + 1);
     }
   }
-  best.apply();
-  return best.height();
+  packer.apply();
+  return packer.height();
 }
 
 void fill_timeline(const Graph& graph, MemoryPlan& plan) {
