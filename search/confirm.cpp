@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kMostCuts = 20;
 constexpr int kMostSteps = 32;
-constexpr std::int64_t kStepsOfBudget = 100;  // a step is one percent
+constexpr double kFirstStep = 1.0 / 2000;  // of the budget
+constexpr double kStepGrowth = 1.25;
 
 /// The picks of all layers that hold bytes at the choice's highest event.
 std::vector<Pick> combination_at_peak(const Problem& problem, const std::vector<int>& choice) {
@@ -67,9 +68,11 @@ void set_bound(Solution& solution, double bound) {
 Confirmed solve_below(const Profiled& profiled, const Problem& problem, Front& front,
                       const PlanRequest& request, const Backend& backend) {
   Confirmed confirmed;
-  for (int step = 1; step <= kMostSteps; ++step) {
-    confirmed.solution =
-        front.at(problem.limits.bytes - problem.limits.bytes / kStepsOfBudget * step);
+  double limit = static_cast<double>(problem.limits.bytes);
+  double step = kFirstStep * limit;
+  for (int i = 0; i < kMostSteps; ++i, step *= kStepGrowth) {
+    limit = std::max(0.0, limit - step);
+    confirmed.solution = front.at(static_cast<std::int64_t>(limit));
     if (confirmed.solution.choice.empty()) return confirmed;
     confirmed.precision = profiled.built.precision_of(confirmed.solution.choice);
     confirmed.peak_bytes = arena_of(profiled, request, confirmed.precision, backend);

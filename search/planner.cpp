@@ -14,18 +14,23 @@
 namespace mpsearch {
 namespace {
 
-/// The plan that needs least memory stands in where cutting off arenas found nothing.
-void fall_back(const Problem& problem, const Confirmed& least, Confirmed& confirmed) {
-  const Evaluation evaluation = evaluate(problem, least.solution.choice);
-  if (!violated_limit(problem, evaluation).empty()) return;
+/// A known plan stands in where it keeps the limits and cutting off arenas found none, or a worse
+/// one.
+void fall_back(const Problem& problem, const Confirmed& known, Confirmed& confirmed) {
+  const Evaluation evaluation = evaluate(problem, known.solution.choice);
+  if (known.peak_bytes > problem.limits.bytes || !violated_limit(problem, evaluation).empty())
+    return;
+  const double objective =
+      problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
+  if (!confirmed.solution.choice.empty() && confirmed.solution.objective <= objective) return;
   const double bound = confirmed.solution.bound;
-  Confirmed fallen = least;
+  Confirmed fallen = known;
   Solution& solution = fallen.solution;
   solution.certificate = confirmed.solution.certificate;
   solution.status = SolveStatus::Feasible;
   solution.ms = evaluation.ms;
   solution.sensitivity = evaluation.sensitivity;
-  solution.objective = problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
+  solution.objective = objective;
   solution.bound = std::min(bound, solution.objective);
   solution.gap = solution.objective == 0
                      ? 0
@@ -84,9 +89,10 @@ Problem limited_problem(const Profiled& profiled, const PlanRequest& request, st
 
 namespace {
 
-/// `front`: of the request's problem under any byte limit.
+/// `front`: of the request's problem under any byte limit. `known`: a plan that is taken where it
+/// is better, if any; becomes the answer's.
 PlanAnswer plan_at(const Profiled& profiled, const PlanRequest& request, const Backend& backend,
-                   Front& front) {
+                   Front& front, Confirmed& known) {
   PlanAnswer answer;
   answer.budget_bytes = budget_bytes(request.budget, profiled);
   const Problem problem = limited_problem(profiled, request, answer.budget_bytes);
@@ -96,9 +102,7 @@ PlanAnswer plan_at(const Profiled& profiled, const PlanRequest& request, const B
     const bool stopped = confirmed.solution.status == SolveStatus::Unknown &&
                          (answer.interrupted || request.solve.time_limit > 0);
     const Confirmed least = least_confirmed(profiled, problem, request, backend);
-    if (!least.solution.choice.empty() && least.peak_bytes <= answer.budget_bytes) {
-      fall_back(problem, least, confirmed);
-    }
+    if (!least.solution.choice.empty()) fall_back(problem, least, confirmed);
     if (confirmed.solution.choice.empty() && stopped) return answer;
     if (confirmed.solution.choice.empty()) {
       answer.status = SolveStatus::Infeasible;
@@ -106,6 +110,8 @@ PlanAnswer plan_at(const Profiled& profiled, const PlanRequest& request, const B
       return answer;
     }
   }
+  if (!known.solution.choice.empty()) fall_back(problem, known, confirmed);
+  known = confirmed;
   answer.status = confirmed.solution.status;
   answer.precision = confirmed.precision;
   answer.plan = describe_plan(profiled, request, backend, confirmed.precision);
@@ -131,7 +137,8 @@ Front front_of(const Profiled& profiled, const PlanRequest& request) {
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend) {
   Front front = front_of(profiled, request);
-  return plan_at(profiled, request, backend, front);
+  Confirmed known;
+  return plan_at(profiled, request, backend, front, known);
 }
 
 void plan_front(const Profiled& profiled, const PlanRequest& request,
@@ -139,9 +146,10 @@ void plan_front(const Profiled& profiled, const PlanRequest& request,
                 const std::function<bool(PlanAnswer)>& take) {
   PlanRequest at = request;
   Front front = front_of(profiled, request);
+  Confirmed known;
   for (const std::int64_t bytes : budgets) {
     at.budget = {.bytes = bytes, .ratio = 0};
-    if (!take(plan_at(profiled, at, backend, front))) return;
+    if (!take(plan_at(profiled, at, backend, front, known))) return;
   }
 }
 

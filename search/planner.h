@@ -100,7 +100,8 @@ Problem limited_problem(const Profiled& profiled, const PlanRequest& request, st
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend);
 
-/// plan_within for one budget (bytes) after the other, while `take` returns true.
+/// plan_within for one budget (bytes) after the other, while `take` returns true. A plan is never
+/// worse than that of the budget before it where that one fits: budgets that rise give a front.
 void plan_front(const Profiled& profiled, const PlanRequest& request,
                 std::span<const std::int64_t> budgets, const Backend& backend,
                 const std::function<bool(PlanAnswer)>& take);
