@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "kernels/error.h"
 
@@ -73,6 +74,21 @@ void check_written_once(const ModelFile& file) {
   }
 }
 
+/// ONNX's checker lets outputs through that have one name; runtimes refuse them.
+void check_listed_once(const ModelFile& file) {
+  const auto check = [&](const auto& infos, const std::string& kind) {
+    std::unordered_set<std::string> names;
+    for (const onnx::ValueInfoProto& info : infos) {
+      if (names.insert(info.name()).second) continue;
+      bad_model(file, kind + " '" + info.name() + "' is listed twice",
+                "the names of a graph's inputs, and those of its outputs, are distinct",
+                "export the model again, an Identity node before one of the two");
+    }
+  };
+  check(file.proto.graph().input(), "input");
+  check(file.proto.graph().output(), "output");
+}
+
 /// The checker wants a shape of every output; runtimes do without, and so do we.
 void check_with_onnx(ModelFile& file) {
   std::vector<onnx::TypeProto_Tensor*> open;
@@ -120,7 +136,7 @@ void expand_functions(ModelFile& file) {
 
 using Dim = onnx::TensorShapeProto_Dimension;
 
-/// Some exporters write 0 or -1 for a size that they do not know.
+/// Some exporters write -1 for a size that they do not know.
 bool fixed(const Dim& dim) { return dim.has_dim_value() && dim.dim_value() > 0; }
 
 /// Finds sizes for the symbols of the data inputs.
@@ -227,6 +243,8 @@ class SizeFinder {
       const bool is_batch = i == 0 && fixed(dim) && dim.dim_value() == sizes_.written_batch;
       std::int64_t size = is_batch ? sizes_.batch : 0;
       if (shape != nullptr) size = (*shape)[index];
+      const bool empty = dim.has_dim_value() && dim.dim_value() == 0;
+      if (size == 0 && empty && !(i == 0 && options_.batch > 0)) empty_dimension(input, i);
       if (size == 0 && fixed(dim)) size = dim.dim_value();
       if (size == 0 && dim.has_dim_param() && symbols_.contains(dim.dim_param())) {
         size = symbols_.at(dim.dim_param());
@@ -240,7 +258,8 @@ class SizeFinder {
     sizes_.written.emplace_back(input.name(), std::move(written));
   }
 
-  [[noreturn]] void open_dimension(const onnx::ValueInfoProto& input, int index) const {
+  /// An --input option with all that is known.
+  std::string example_of(const onnx::ValueInfoProto& input) const {
     std::string example;
     for (int i = 0; i < dims_of(input).dim_size(); ++i) {
       const Dim& dim = dims_of(input).dim(i);
@@ -249,13 +268,24 @@ class SizeFinder {
                  : i == 0   ? std::to_string(sizes_.batch)
                             : "SIZE";
     }
+    return "--input " + input.name() + "=" + example;
+  }
+
+  [[noreturn]] void empty_dimension(const onnx::ValueInfoProto& input, int index) const {
+    bad_model(file_,
+              fmt::format("dimension {} of input '{}' has size 0 in the file", index, input.name()),
+              "nothing can be learned from no elements (some exporters write 0 for \"any size\")",
+              example_of(input));
+  }
+
+  [[noreturn]] void open_dimension(const onnx::ValueInfoProto& input, int index) const {
     const std::string symbol = dims_of(input).dim(index).dim_param();
     throw Error(
         ErrorKind::Usage,
         {.what = fmt::format("dimension {} of input '{}' has no fixed size", index, input.name()),
          .at = file_.path.string(),
          .why = symbol.empty() ? "the file leaves it open" : "the file calls it '" + symbol + "'",
-         .try_ = "--input " + input.name() + "=" + example});
+         .try_ = example_of(input)});
   }
 
   void check_batch() const {
@@ -302,6 +332,7 @@ int opset_of(const onnx::ModelProto& model) {
 void check_and_expand(ModelFile& file) {
   check_versions(file);
   check_written_once(file);
+  check_listed_once(file);
   check_with_onnx(file);
   name_nodes(*file.proto.mutable_graph());
   expand_functions(file);

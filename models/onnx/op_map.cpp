@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/error.h"
 #include "models/onnx/import.h"
 #include "models/op.h"
 
@@ -40,13 +41,6 @@ void as_it_is(NodeCall& call) {
   call.result(call.emit(call.node.op_type(), inputs, attributes_of(call)));
 }
 
-/// The first opset that has the operator.
-int first_opset(std::string_view op) {
-  int opset = 1;
-  while (onnx::OpSchemaRegistry::Schema(std::string(op), opset, "") == nullptr) ++opset;
-  return opset;
-}
-
 const OpRow* latest(const std::vector<OpRow>& rows, std::string_view op, int opset) {
   const OpRow* best = nullptr;
   for (const OpRow& row : rows) {
@@ -57,6 +51,16 @@ const OpRow* latest(const std::vector<OpRow>& rows, std::string_view op, int ops
 }
 
 }  // namespace
+
+int first_opset(std::string_view op) {
+  const std::string name(op);
+  const int newest = onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at("").second;
+  int opset = 1;
+  while (opset <= newest && onnx::OpSchemaRegistry::Schema(name, opset, "") == nullptr) ++opset;
+  require(opset <= newest, ErrorKind::Internal,
+          "operator '" + name + "' is registered as one of ONNX's, which has none of this name");
+  return opset;
+}
 
 const std::vector<OpRow>& op_rows() {
   static const std::vector<OpRow> kRows = [] {

@@ -93,6 +93,9 @@ std::vector<OpRow> integer_rows();  // op_map_logic.cpp
 /// What a Slice node takes of its first input (op_map_movement.cpp).
 SlicedShape slice_of(NodeCall& call);
 
+/// The first opset that has the operator. Throws Internal where ONNX has none of this name.
+int first_opset(std::string_view op);
+
 /// The table.
 const std::vector<OpRow>& op_rows();
 

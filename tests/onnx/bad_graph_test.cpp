@@ -5,6 +5,7 @@
 
 #include "models/onnx/builder.h"
 #include "models/onnx/import.h"
+#include "models/onnx/op_map.h"
 #include "tests/onnx/files.h"
 
 namespace mpsearch {
@@ -84,6 +85,26 @@ TEST_F(BadGraph, two_initializers_of_one_name_are_named) {
   expect_all(text(builder.node("fc", "MatMul", {"x", "w"})), {"'w'", "two initializers"});
 }
 
+TEST_F(BadGraph, an_output_that_is_listed_twice_is_named) {
+  builder.node("fc", "MatMul", {"x", "w"});
+  builder.output("fc");
+  expect_all(text("fc"), {"output 'fc' is listed twice"});
+}
+
+TEST_F(BadGraph, an_input_of_size_0_is_named_unless_its_size_is_given) {
+  OnnxBuilder empty("empty");
+  empty.input("x", {std::int64_t{0}, std::int64_t{4}});
+  empty.initializer("w", {4, 4}, std::vector<float>(16, 0.5F));
+  empty.output(empty.node("fc", "MatMul", {"x", "w"}));
+  const std::filesystem::path path = write("model.onnx", empty.bytes());
+  const Error error = error_of([&] { summarize_model(path); });
+  EXPECT_EQ(error.kind(), ErrorKind::BadContent);
+  EXPECT_EQ(error.text().what, "dimension 0 of input 'x' has size 0 in the file");
+  EXPECT_EQ(error.text().try_, "--input x=32,4");
+  EXPECT_EQ(import_model(path, {.batch = 8}).batch, 8);
+  EXPECT_EQ(import_model(path, {.inputs = {{"x", {6, 4}}}}).batch, 6);
+}
+
 TEST_F(BadGraph, a_shape_that_depends_on_the_data_is_named_with_its_input) {
   builder.node("fc", "MatMul", {"x", "w"});
   builder.input("wanted", {2}, DType::I64);
@@ -111,6 +132,13 @@ TEST_F(BadGraph, a_parameter_that_is_not_finite_is_named) {
 
 TEST_F(BadGraph, an_operator_that_nobody_knows_is_named) {
   expect_all(text(builder.node("magic", "Magic", {"x"})), {"Magic", "Name: magic"});
+}
+
+TEST(Registry, an_operator_that_onnx_lacks_is_named_at_once) {
+  EXPECT_EQ(first_opset("Gelu"), 20);
+  const Error error = error_of([] { first_opset("Magic"); });
+  EXPECT_EQ(error.kind(), ErrorKind::Internal);
+  EXPECT_NE(error.text().what.find("'Magic'"), std::string::npos);
 }
 
 }  // namespace
