@@ -17,6 +17,15 @@ struct RowBounds {
   Pricing pricing;
 };
 
+/// What the mixed paths of the dual use on average of each of its rows before each step, without
+/// the base and what every choice uses. Labels that keep near it are the ones that a beam keeps.
+struct Guide {
+  std::vector<std::vector<double>> before;  // [row][step], and after the last
+};
+
+/// Empty where none of the paths is left in the graph.
+Guide mean_usage(const FrontierGraph& graph, const Task& task, const DualState& state);
+
 /// What the labels run through. `priced` holds the prices at the multipliers of `rows`.
 struct LabelTask {
   const FrontierGraph& graph;
@@ -30,6 +39,7 @@ struct LabelTask {
   const std::vector<double>& multiplier;
   double constant = 0;                   // sum of multiplier x limit
   const std::vector<RowBounds>& bounds;  // all rows that are not events must be among them
+  const Guide* guide = nullptr;          // for beams
 };
 
 struct LabelResult {

@@ -17,6 +17,12 @@ constexpr double kGrain = 1e-13;
 /// Labels compared with each other for each that may go on.
 constexpr std::size_t kCompared = 4;
 
+/// A row's range never counts for less than this part of the whole.
+constexpr double kLeastRange = 0.02;
+
+/// Of the greatest multiplier: what rows count for in a guess whose own is less.
+constexpr double kLeastPrice = 0.1;
+
 }  // namespace
 
 void Labels::clear(int count) {
@@ -52,7 +58,7 @@ LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool fo
 bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
   std::size_t made = 0;
   begin();
-  if (forward_) look_ahead();
+  look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
     const std::size_t k = step_at(i);
     done_ = i + 1;
@@ -116,25 +122,35 @@ void LabelPass::begin() {
   now_.push(0, 0, figures.data(), {});
 }
 
-/// What each of the other rows may still take at most after each step of this direction.
+/// What each of the other rows may still take at most after each step of this direction, and how
+/// far that is from the least.
 void LabelPass::look_ahead() {
   const std::size_t all = in_.graph.steps.size();
   for (const RowBounds* row : others_) {
     std::vector<double>& most =
         most_ahead_.emplace_back(all + 1, forward_ ? 0 : row->pricing.start());
+    std::vector<double>& range = range_ahead_.emplace_back(all + 1, 0);
     for (std::size_t i = all; i-- > 0;) {
       const std::size_t k = step_at(i);
       const Step& step = in_.graph.steps[k];
       const int at = static_cast<int>(k);
       double dearest = -kInfinity;
+      double cheapest = kInfinity;
       for (int s = 0; s < step.signatures; ++s) {
         double cell = -kInfinity;
-        for (int r = 0; r < step.rows; ++r) cell = std::max(cell, row->pricing.cell(at, r, s));
+        double low = kInfinity;
+        for (int r = 0; r < step.rows; ++r) {
+          cell = std::max(cell, row->pricing.cell(at, r, s));
+          low = std::min(low, row->pricing.cell(at, r, s));
+        }
         for (std::size_t o = 0; o < step.own.size(); ++o)
-          if (step.signature_of[o] == s && in_.view.allowed[in_.offsets.option[k] + o] != 0)
+          if (step.signature_of[o] == s && in_.view.allowed[in_.offsets.option[k] + o] != 0) {
             dearest = std::max(dearest, cell + row->pricing.own(at, static_cast<int>(o)));
+            cheapest = std::min(cheapest, low + row->pricing.own(at, static_cast<int>(o)));
+          }
       }
       most[i] = most[i + 1] + dearest;
+      range[i] = range[i + 1] + dearest - cheapest;
     }
   }
 }
@@ -180,6 +196,55 @@ void LabelPass::prepare() {
     for (std::size_t i = 0; i < others_.size(); ++i)
       others_floor_[i] = in_.task.limit(others_[i]->row) - most_ahead_[i][done_];
   figures_.resize(next_.figures);
+}
+
+/// A label that is off the mean by d must make up for it in what is left of the row's range R: were
+/// the price to rise evenly over the range, it would cost price x d^2 / 2R more than the bound says.
+void LabelPass::aim() {
+  aims_.clear();
+  if (in_.guide == nullptr || in_.guide->before.empty()) return;
+  const ClassBoundary& here = boundary();
+  whole_range_.resize(in_.rows.size(), 0);
+  const double dearest =
+      in_.rows.empty() ? 0 : *std::max_element(in_.multiplier.begin(), in_.multiplier.end());
+  for (std::size_t r = 0; r < in_.rows.size(); ++r) {
+    const int row = in_.rows[r];
+    const std::vector<double>& before = in_.guide->before[r];
+    const std::size_t k = step_at(done_ - 1);
+    Aim aim;
+    aim.mean = forward_ ? before[k + 1] : before.back() - before[k];
+    double range = 0;
+    if (row < in_.task.events) {
+      const ClassRun& run = here.run_of(row);
+      aim.figure = 1 + run.index;
+      if (run.based) aim.mean += classes_.base[row];
+      range = here.most_ahead[run.index] - here.least_ahead[run.index];
+    } else {
+      std::size_t i = 0;
+      while (others_[i]->row != row) ++i;
+      aim.figure = 1 + here.classes + static_cast<int>(i);
+      if (forward_) aim.mean += others_[i]->pricing.start();
+      range = range_ahead_[i][done_];
+    }
+    whole_range_[r] = std::max(whole_range_[r], range);
+    range += kLeastRange * whole_range_[r];
+    if (!(range > 0)) continue;
+    const double price = std::max(in_.multiplier[r], kLeastPrice * dearest);
+    aim.weight = 0.5 * price / in_.task.scale(row) / range;
+    aim.free_below = in_.multiplier[r] <= 0;
+    aims_.push_back(aim);
+  }
+}
+
+/// What a completion of the label may cost, guessed.
+double LabelPass::score(int label) const {
+  const double* const figures = next_.of(label);
+  double sum = next_.bound[label];
+  for (const Aim& aim : aims_) {
+    const double off = figures[aim.figure] - aim.mean;
+    if (off > 0 || !aim.free_below) sum += aim.weight * off * off;
+  }
+  return sum;
 }
 
 /// All labels one step on whose completions may still be worth something.
@@ -280,8 +345,10 @@ bool LabelPass::fits(int node) const {
 void LabelPass::keep_undominated(std::size_t most) {
   std::vector<std::pair<double, int>> order;
   order.reserve(next_.size());
+  aims_.clear();
+  if (next_.size() > most) aim();
   for (std::size_t i = 0; i < next_.size(); ++i)
-    order.emplace_back(next_.bound[i], static_cast<int>(i));
+    order.emplace_back(score(static_cast<int>(i)), static_cast<int>(i));
   dropped_ = next_.size() / kCompared > most;
   if (dropped_) {
     const auto end = order.begin() + static_cast<std::ptrdiff_t>(kCompared * most);
@@ -291,7 +358,7 @@ void LabelPass::keep_undominated(std::size_t most) {
   std::sort(order.begin(), order.end());
   plant(order);
   now_.clear(next_.figures);
-  for (const auto& [bound, i] : order) {
+  for (const auto& [score_of_it, i] : order) {
     DominanceTree& others = trees_[next_.node[i]];
     const int dominator = others.dominator(place_[i], goal_slack_);
     if (dominator >= 0) {
@@ -304,7 +371,7 @@ void LabelPass::keep_undominated(std::size_t most) {
       return;
     }
     others.keep(place_[i]);
-    now_.push(next_.node[i], bound, next_.of(i), next_.trace[i]);
+    now_.push(next_.node[i], next_.bound[i], next_.of(i), next_.trace[i]);
   }
 }
 

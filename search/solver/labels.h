@@ -67,11 +67,21 @@ class LabelPass {
     const Pricing* alone = nullptr;
   };
 
+  /// A row's mean usage at this place, as a figure, and the weight of the deviation's square.
+  struct Aim {
+    int figure = 0;
+    double mean = 0;
+    double weight = 0;
+    bool free_below = false;
+  };
+
   std::size_t step_at(std::size_t i) const { return forward_ ? i : in_.graph.steps.size() - 1 - i; }
   bool has_choice(std::size_t k) const;
   bool on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const;
   void begin();
   void look_ahead();
+  void aim();
+  double score(int label) const;
   void prepare();
   void extend(std::size_t k);
   void extend_over(std::size_t k, std::size_t label, int row, int signature, int target);
@@ -105,6 +115,9 @@ class LabelPass {
   std::vector<double> figures_;
   std::vector<std::vector<double>> most_ahead_;  // [other row][steps done]
   std::vector<double> others_floor_;
+  std::vector<std::vector<double>> range_ahead_;  // [other row][steps done]
+  std::vector<Aim> aims_;
+  std::vector<double> whole_range_;  // [row]: before the first step
   double least_pruned_ = std::numeric_limits<double>::infinity();
   double least_lead_ = std::numeric_limits<double>::infinity();
   bool complete_ = true;

@@ -80,6 +80,8 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
 
 LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
                                           const LabelEffort& effort, double stop) const {
+  const bool beam = effort.kept != LabelEffort{}.kept && !task_.peak;
+  const Guide guide = beam ? mean_usage(graph_, task_, node.state) : Guide{};
   const LabelTask task{graph_,
                        offsets_,
                        *classes_,
@@ -90,7 +92,8 @@ LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& vi
                        node.state.rows,
                        node.state.multiplier,
                        dual_->constant(node.state.rows, node.state.multiplier),
-                       row_bounds_};
+                       row_bounds_,
+                       &guide};
   return cut_ && effort.joined > 0 ? label_join(task, *cut_, stop, effort)
                                    : label_search(task, stop, effort);
 }

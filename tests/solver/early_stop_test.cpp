@@ -131,5 +131,45 @@ TEST(EarlyStop, LeavesTheOptimumBetweenBoundAndObjective) {
   EXPECT_GE(unfinished, 1);
 }
 
+/// Blocks of three layers that are all alike: many must save fewer bytes, which costs sensitivity,
+/// and many must take the faster kernel, which costs nothing but bytes where there are some to
+/// spare.
+Problem alike(int layers) {
+  constexpr double kHarm[] = {2.4, 0.25, 21};
+  constexpr double kMs[] = {0.72, 0.05, 0.16};
+  constexpr std::int64_t kSaved[] = {800, 1800, 2400};
+  Problem problem;
+  problem.objective = Objective::Sensitivity;
+  problem.events = 2 * layers + 1;
+  problem.base.assign(problem.events, 0);
+  for (int l = 0; l < layers; ++l) {
+    ProblemLayer& layer = problem.layers.emplace_back();
+    const int kind = l % 3;
+    for (const int part : {1, 2, 4})
+      for (const double fast : {1.0, 0.9, 0.8}) {
+        ProblemOption& option = layer.options.emplace_back();
+        option.ms = fast * kMs[kind];
+        option.sensitivity = part == 1 ? 0 : part == 2 ? kHarm[kind] : 8 * kHarm[kind];
+        option.bytes.push_back({l, 2 * layers - l, kSaved[kind] / part});
+        if (fast < 1)
+          option.bytes.push_back({l, l, static_cast<std::int64_t>(kSaved[kind] / fast)});
+      }
+  }
+  problem.limits.bytes = 1000 * layers;
+  problem.limits.ms = 0.252 * layers;
+  return problem;
+}
+
+TEST(EarlyStop, OnLayersThatAreAllAlikeIsNearTheBest) {
+  for (const int layers : {90, 300}) {
+    SCOPED_TRACE(layers);
+    const Problem problem = alike(layers);
+    const Solution solution = solve(problem, {.engine = Engine::Exact, .node_limit = 1});
+    ASSERT_FALSE(solution.choice.empty());
+    EXPECT_EQ(violated_limit(problem, evaluate(problem, solution.choice)), "");
+    EXPECT_LE(solution.gap, 0.05);
+  }
+}
+
 }  // namespace
 }  // namespace mpsearch
