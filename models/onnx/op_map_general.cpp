@@ -93,6 +93,14 @@ void elementwise(NodeCall& call) {
   call.result(call.emit(call.node.op_type(), {a, aligned(call, b)}));
 }
 
+/// x * x has one gradient, where a product of two would make two halves and their sum.
+void multiply(NodeCall& call) {
+  const bool square = call.inputs() == 2 && call.node.input(0) == call.node.input(1);
+  if (!square) return elementwise(call);
+  require_float(call, 0);
+  call.result(call.emit("Square", {call.operand(0)}));
+}
+
 void sum(NodeCall& call) {
   for (std::size_t i = 0; i < call.inputs(); ++i) require_float(call, i);
   ValueId total = call.data(0);
@@ -273,7 +281,7 @@ std::vector<OpRow> general_rows() {
       {"MatMul", 1, matmul},
       {"Add", 1, elementwise},
       {"Sub", 1, elementwise},
-      {"Mul", 1, elementwise},
+      {"Mul", 1, multiply},
       {"Div", 1, elementwise},
       {"Sum", 1, sum},
       {"Clip", 1, clip_attributes},

@@ -190,8 +190,12 @@ bool Scope::is_mask(const std::string& name) {
   constexpr double kHuge = 1e8;
   const bool huge = std::any_of(elements.begin(), elements.end(),
                                 [](double value) { return !(std::fabs(value) < kHuge); });
+  // Zeros, and ones to multiply by or one number to add that leaves a softmax nothing.
+  constexpr double kForbidding = -10;
+  const double least = elements.empty() ? 0 : *std::ranges::min_element(elements);
+  const double other = least <= kForbidding ? least : 1;
   const bool bits = std::all_of(elements.begin(), elements.end(),
-                                [](double value) { return value == 0 || value == 1; });
+                                [&](double value) { return value == 0 || value == other; });
   const bool even = std::all_of(elements.begin(), elements.end(),
                                 [&](double value) { return value == elements[0]; });
   return huge || (bits && !even);

@@ -93,7 +93,7 @@ class Scope {
   bool is_weight(const std::string& name) const;
 
   /// Whether the weight behind `name` looks like a mask: with elements that are infinite or huge,
-  /// or made of zeros and ones.
+  /// or made of zeros and ones, or of zeros and one number far below.
   bool is_mask(const std::string& name);
 
   /// The value of a name that depends on no input.

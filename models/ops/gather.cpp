@@ -87,6 +87,19 @@ Types infer_scatter(const Attributes& attributes, TypeSpan inputs) {
   return {carried(inputs[0])};
 }
 
+/// dy, x, indices and updates.
+template <Picked Of>
+Types infer_scatter_grad(const Attributes& attributes, TypeSpan inputs) {
+  expect_count(inputs, 4, 4);
+  expect_dtype("the indices", inputs[2], DType::I64);
+  expect_shape("dy", inputs[0].shape, inputs[1].shape);
+  expect_shape("the updates", inputs[3].shape, Of(attributes, inputs[1].shape, inputs[2].shape));
+  const std::string reduction = attributes.text("reduction", "");
+  require(reduction == "mul" || reduction == "min" || reduction == "max", ErrorKind::BadContent,
+          "unknown reduction '" + reduction + "'");
+  return {f32(inputs[1].shape), f32(inputs[3].shape)};
+}
+
 void gather_gradient(GradientBuilder& builder, const Node& node) {
   const std::string op =
       (node.op->name == "Embedding" ? "Gather" : std::string(node.op->name)) + "Grad";
@@ -96,13 +109,22 @@ void gather_gradient(GradientBuilder& builder, const Node& node) {
               builder.node("dx", op, {first_gradient(builder, node), node.inputs[1]}, attributes));
 }
 
+/// Of products and extremes: both gradients depend on all that met in one place.
+void scatter_rule_gradient(GradientBuilder& builder, const Node& node) {
+  std::vector<ValueId> inputs{first_gradient(builder, node)};
+  inputs.insert(inputs.end(), node.inputs.begin(), node.inputs.end());
+  const ValueId dx =
+      builder.node("dx", std::string(node.op->name) + "Grad", inputs, node.attributes, 2);
+  builder.add(node.inputs[0], dx);
+  const ValueId dupdates = builder.graph().node(builder.graph().value(dx).producer).outputs[1];
+  builder.add(node.inputs[2], dupdates);
+}
+
 void scatter_gradient(GradientBuilder& builder, const Node& node) {
   const ValueId dy = first_gradient(builder, node);
   const ValueId index = node.inputs[1];
   const std::string reduction = node.attributes.text("reduction", "none");
-  require(reduction == "none" || reduction == "add", ErrorKind::BadContent,
-          std::string(node.op->name) + " with reduction '" + reduction +
-              "' has no gradient, but a trained parameter lies before it");
+  if (reduction != "none" && reduction != "add") return scatter_rule_gradient(builder, node);
   Attributes attributes;
   if (node.attributes.has("axis")) attributes.set("axis", node.attributes.integer("axis", 0));
   if (builder.wanted(node.inputs[0])) {
@@ -159,29 +181,43 @@ std::vector<OpSample> backward(std::vector<OpSample> samples) {
   return samples;
 }
 
+/// The samples of these reductions, dy in front.
+std::vector<OpSample> with_dy(const std::vector<OpSample>& samples) {
+  std::vector<OpSample> out;
+  for (OpSample sample : samples) {
+    const std::string reduction = sample.attributes.text("reduction", "");
+    if (reduction == "none" || reduction == "add") continue;
+    sample.inputs.insert(sample.inputs.begin(), f32(sample.inputs[0].shape));
+    out.push_back(std::move(sample));
+  }
+  return out;
+}
+
 /// Indices of "none" name nothing twice (tests/support/op_case.cpp), so they fit into x.
 std::vector<OpSample> scatter_elements_samples() {
   std::vector<OpSample> samples;
-  for (const std::string reduction : {"none", "add"}) {
+  for (const std::string reduction : {"none", "add", "mul", "min", "max"}) {
     const auto axis = [&](Int at) { return Attributes{{"axis", at}, {"reduction", reduction}}; };
     samples.push_back({reduction + "_rows", axis(0), {f32({4, 5}), i64({3, 5}), f32({3, 5})}});
     samples.push_back({reduction + "_columns", axis(1), {f32({4, 5}), i64({3, 2}), f32({3, 2})}});
     samples.push_back(
         {reduction + "_image", axis(2), {f32({3, 4, 5}), i64({3, 4, 2}), f32({3, 4, 2})}});
-    samples.push_back({reduction + "_zeros", axis(0), {f32({9}), i64({4})}});
+    const bool needs_updates = reduction != "none" && reduction != "add";
+    if (!needs_updates) samples.push_back({reduction + "_zeros", axis(0), {f32({9}), i64({4})}});
   }
   return samples;
 }
 
 std::vector<OpSample> scatter_tuples_samples() {
   std::vector<OpSample> samples;
-  for (const std::string reduction : {"none", "add"}) {
+  for (const std::string reduction : {"none", "add", "mul", "min", "max"}) {
     const Attributes how{{"reduction", reduction}};
     samples.push_back({reduction + "_elements", how, {f32({4, 5}), i64({6, 2}), f32({6})}});
     samples.push_back({reduction + "_rows", how, {f32({4, 5, 3}), i64({3, 1}), f32({3, 5, 3})}});
     samples.push_back(
         {reduction + "_wide", how, {f32({6, 700}), i64({2, 2, 1}), f32({2, 2, 700})}});
-    samples.push_back({reduction + "_zeros", how, {f32({5, 3}), i64({2, 1})}});
+    const bool needs_updates = reduction != "none" && reduction != "add";
+    if (!needs_updates) samples.push_back({reduction + "_zeros", how, {f32({5, 3}), i64({2, 1})}});
   }
   return samples;
 }
@@ -225,6 +261,18 @@ OpDef scatter(std::string_view name, Types (*infer)(const Attributes&, TypeSpan)
           .layout = LayoutRule::RowMajor};
 }
 
+OpDef scatter_grad(std::string_view name, Types (*infer)(const Attributes&, TypeSpan),
+                   std::vector<OpSample> (*samples)()) {
+  using enum Role;
+  return {.name = name,
+          .inputs = {Carrier, Carrier, Own, Carrier},
+          .outputs = {Carrier, Carrier},
+          .infer = infer,
+          .flops = per_input<4>,
+          .samples = samples,
+          .layout = LayoutRule::RowMajor};
+}
+
 }  // namespace
 
 std::vector<OpDef> gather_ops() {
@@ -241,6 +289,10 @@ std::vector<OpDef> gather_ops() {
                   [] { return backward<picked_elements>(elements_samples()); }),
       scatter("ScatterND", infer_scatter<picked_tuples>, scatter_tuples_samples),
       scatter("ScatterElements", infer_scatter<picked_elements>, scatter_elements_samples),
+      scatter_grad("ScatterNDGrad", infer_scatter_grad<picked_tuples>,
+                   [] { return with_dy(scatter_tuples_samples()); }),
+      scatter_grad("ScatterElementsGrad", infer_scatter_grad<picked_elements>,
+                   [] { return with_dy(scatter_elements_samples()); }),
   };
 }
 

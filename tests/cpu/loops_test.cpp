@@ -376,6 +376,10 @@ TEST(Loops, GathersOfManyBlocksAgreeWithFp64) {
               {{70, 600}, {70, 600}}, i64);
   check_large("ScatterND", {{"reduction", std::string("add")}}, {{300, 70}, {900, 1}, {900, 70}},
               i64);
+  for (const std::string reduction : {"mul", "max"}) {
+    check_large("ScatterNDGrad", {{"reduction", reduction}},
+                {{300, 700}, {300, 700}, {90, 1}, {90, 700}}, {DType::F32, DType::F32, DType::I64});
+  }
 }
 
 TEST(Loops, DropoutDrawsAnewForEveryAttempt) {

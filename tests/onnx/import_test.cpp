@@ -129,6 +129,15 @@ TEST_F(Import, checks_constant_indices_against_the_dimensions_that_they_reach) {
             std::string::npos);
 }
 
+TEST_F(Import, takes_a_product_of_a_value_with_itself_for_a_square) {
+  const Model model = imported([](OnnxBuilder& b) {
+    b.initializer("w", {3, 3}, Floats(9, 0.5F));
+    b.node("fc", "MatMul", {"x", "w"});
+    return b.node("power", "Mul", {"fc", "fc"});
+  });
+  EXPECT_EQ(model.graph.nodes.back().op->name, "Square");
+}
+
 TEST_F(Import, decides_by_role_what_trains) {
   const auto build = [](OnnxBuilder& b) {
     b.initializer("mean", {3}, Floats(3, 1));
@@ -140,9 +149,12 @@ TEST_F(Import, decides_by_role_what_trains) {
     b.node("fc", "MatMul", {"centre", "w"});
     b.node("scale", "Mul", {"fc", "two"});
     b.node("gained", "Mul", {"scale", "gain"});
-    return b.node("masked", "Add", {"gained", "mask"});
+    b.initializer("windows", {3}, Floats{0, -100, 0});
+    b.node("masked", "Add", {"gained", "mask"});
+    return b.node("shifted", "Add", {"masked", "windows"});
   };
   const Model model = imported(build);
+  EXPECT_EQ(value(model, "windows").kind, ValueKind::Constant);
   EXPECT_EQ(value(model, "mean").kind, ValueKind::Constant);
   EXPECT_EQ(value(model, "two").kind, ValueKind::Constant);
   EXPECT_EQ(value(model, "w").kind, ValueKind::Parameter);

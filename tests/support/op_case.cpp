@@ -85,7 +85,8 @@ void make_indices(OpCase& made, Random& random) {
   const Shape x = indexed_shape(made);
   if (x.empty()) return;
   const std::string& op = made.call.op;
-  const Shape& shape = made.call.inputs[1].shape;
+  const std::size_t indices = op.starts_with("Scatter") && op.ends_with("Grad") ? 2 : 1;
+  const Shape& shape = made.call.inputs[indices].shape;
   const bool tuples = op.find("ND") != std::string::npos;
   const bool distinct = made.call.attributes.text("reduction", "") == "none";
   const auto axis = static_cast<std::size_t>(made.call.attributes.integer("axis", 0));
@@ -107,7 +108,7 @@ void make_indices(OpCase& made, Random& random) {
     }
     if (!distinct) place = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(size));
     place %= size;
-    made.inputs[1][at++] = static_cast<double>(random() % 3 == 0 ? place - size : place);
+    made.inputs[indices][at++] = static_cast<double>(random() % 3 == 0 ? place - size : place);
   });
 }
 
@@ -163,6 +164,10 @@ void adjust(OpCase& made, const OpSample& sample, Random& random) {
     in[1] = output_of("ReduceMax", made.call.attributes, {x}, {values}, 1);
   } else if (op == "ReduceL2Grad" || op == "ReduceLogSumExpGrad") {
     in[2] = output_of(op.substr(0, op.size() - 4), made.call.attributes, {types[1]}, {in[1]}, 0);
+  } else if (op.starts_with("Scatter") && op.ends_with("Grad")) {
+    for (const std::size_t k : {1, 3}) {  // with equal ones and zeros
+      for (double& value : in[k]) value = std::round(2 * value) / 2;
+    }
   } else if (op == "BatchNormGrad") {
     for (const std::size_t k : {1, 2}) {
       in[2 + k] = output_of("BatchNormalization", made.call.attributes,

@@ -10,10 +10,11 @@ namespace {
 
 /// Calls f(index into x, index into what is picked) for every picked element.
 template <class F>
-void for_each_picked(const Call& call, const Shape& x, const Shape& picked, F f) {
+void for_each_picked(const Call& call, const Shape& x, const Shape& picked, F f,
+                     std::size_t indices = 1) {
   const std::string op = call.call.op;
-  const Shape& shape = call.shape(1);
-  const Numbers& numbers = call.inputs[1];
+  const Shape& shape = call.shape(indices);
+  const Numbers& numbers = call.inputs[indices];
   const auto number = [&](const Shape& at, std::int64_t size) {
     const auto index = static_cast<std::int64_t>(numbers[position(shape, at)]);
     return index < 0 ? index + size : index;
@@ -65,10 +66,10 @@ std::vector<Numbers> gather_grad(const Call& call) {
   return {dx};
 }
 
-/// What indices of this family pick from x.
-Shape picked_shape(const Call& call) {
-  const Shape &x = call.shape(0), &index = call.shape(1);
-  if (call.call.op == "ScatterElements") return index;
+/// What indices of this family pick from x; `at`: input that holds x, the indices follow.
+Shape picked_shape(const Call& call, std::size_t at = 0) {
+  const Shape &x = call.shape(at), &index = call.shape(at + 1);
+  if (call.call.op.starts_with("ScatterElements")) return index;
   Shape picked(index.begin(), index.end() - 1);
   picked.insert(picked.end(), x.begin() + index.back(), x.end());
   return picked;
@@ -91,6 +92,41 @@ std::vector<Numbers> scatter(const Call& call) {
   return {y};
 }
 
+/// d result / d values[k] of what meets in one place.
+double derivative(const std::string& how, const Numbers& values, std::size_t k) {
+  if (how == "mul") {
+    double product = 1;
+    for (std::size_t i = 0; i < values.size(); ++i) product *= i == k ? 1 : values[i];
+    return product;
+  }
+  const double kept = how == "max" ? *std::max_element(values.begin(), values.end())
+                                   : *std::min_element(values.begin(), values.end());
+  const auto equals = std::count(values.begin(), values.end(), kept);
+  return values[k] == kept ? 1 / static_cast<double>(equals) : 0;
+}
+
+std::vector<Numbers> scatter_grad(const Call& call) {
+  const Shape &x = call.shape(1), &updates = call.shape(3);
+  const std::string how = call.call.attributes.text("reduction", "");
+  std::vector<Numbers> met;  // by place: x, then its updates
+  for (const double value : call.inputs[1]) met.push_back({value});
+  std::vector<std::vector<std::size_t>> from(met.size());
+  const auto meet = [&](const Shape& to, const Shape& at) {
+    met[position(x, to)].push_back(call.inputs[3][position(updates, at)]);
+    from[position(x, to)].push_back(position(updates, at));
+  };
+  for_each_picked(call, x, picked_shape(call, 1), meet, 2);
+  Numbers dx, dupdates(call.inputs[3].size(), 0);
+  for (std::size_t place = 0; place < met.size(); ++place) {
+    const double dy = call.inputs[0][place];
+    dx.push_back(dy * derivative(how, met[place], 0));
+    for (std::size_t k = 0; k < from[place].size(); ++k) {
+      dupdates[from[place][k]] = dy * derivative(how, met[place], k + 1);
+    }
+  }
+  return {dx, dupdates};
+}
+
 }  // namespace
 
 std::vector<Definition> gather_definitions() {
@@ -102,7 +138,9 @@ std::vector<Definition> gather_definitions() {
           {"GatherNDGrad", gather_grad},
           {"GatherElementsGrad", gather_grad},
           {"ScatterND", scatter},
-          {"ScatterElements", scatter}};
+          {"ScatterElements", scatter},
+          {"ScatterNDGrad", scatter_grad},
+          {"ScatterElementsGrad", scatter_grad}};
 }
 
 }  // namespace mpsearch::reference
