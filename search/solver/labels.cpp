@@ -199,7 +199,8 @@ void LabelPass::prepare() {
 }
 
 /// A label that is off the mean by d must make up for it in what is left of the row's range R: were
-/// the price to rise evenly over the range, it would cost price x d^2 / 2R more than the bound says.
+/// the price to rise evenly over the range, it would cost price x d^2 / 2R more than the bound
+/// says.
 void LabelPass::aim() {
   aims_.clear();
   if (in_.guide == nullptr || in_.guide->before.empty()) return;
