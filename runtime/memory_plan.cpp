@@ -1,7 +1,6 @@
 #include "runtime/memory_plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/error.h"
 #include "models/op.h"
@@ -48,104 +47,6 @@ std::vector<Placement> lifetimes(const Graph& graph) {
     }
   }
   return places;
-}
-
-/// Orders blocks by a key, larger blocks first where it ties.
-using Key = double (*)(const Placement&);
-constexpr Key kKeys[] = {
-    [](const Placement& b) { return -static_cast<double>(b.bytes); },
-    [](const Placement& b) { return -static_cast<double>(b.bytes) * (b.last - b.first + 1); },
-    [](const Placement& b) { return -static_cast<double>(b.last - b.first); },
-    [](const Placement& b) { return static_cast<double>(b.first); },
-    [](const Placement& b) { return -static_cast<double>(b.last); },
-};
-
-/// Packs blocks above `floor` in one order after the other and keeps the lowest arena.
-class Packer {
- public:
-  Packer(std::vector<Placement*> blocks, std::int64_t floor)
-      : blocks_(std::move(blocks)), floor_(floor), offsets_(blocks_.size()) {
-    placed_.reserve(blocks_.size());
-  }
-
-  std::int64_t height() const { return height_ < 0 ? floor_ : height_; }
-  double effort() const { return effort_; }
-
-  std::vector<Placement*> order_by(Key key) const {
-    std::vector<Placement*> order = blocks_;
-    std::ranges::stable_sort(order, [&](const Placement* a, const Placement* b) {
-      const double left = key(*a);
-      const double right = key(*b);
-      return left != right ? left < right : a->bytes > b->bytes;
-    });
-    return order;
-  }
-
-  /// Places each block at the lowest offset where no placed block that lives at the same time
-  /// overlaps. Gives up at the first that ends no lower than the best arena, and returns its index;
-  /// else keeps the arena and returns the order's size.
-  std::size_t pack(const std::vector<Placement*>& order) {
-    placed_.clear();
-    std::int64_t height = floor_;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      Placement* const block = order[i];
-      const std::int64_t offset = lowest_for(*block);
-      height = std::max(height, offset + block->bytes);
-      if (height_ >= 0 && height >= height_) return i;
-      block->offset = offset;
-      placed_.insert(std::ranges::upper_bound(placed_, offset, {}, &Placement::offset), *block);
-    }
-    height_ = height;
-    for (std::size_t i = 0; i < blocks_.size(); ++i) offsets_[i] = blocks_[i]->offset;
-    return order.size();
-  }
-
-  void apply() const {
-    for (std::size_t i = 0; i < blocks_.size(); ++i) blocks_[i]->offset = offsets_[i];
-  }
-
- private:
-  std::int64_t lowest_for(const Placement& block) {
-    effort_ += 1 + static_cast<double>(placed_.size());
-    std::int64_t offset = floor_;
-    for (const Placement& other : placed_) {
-      if (other.last < block.first || other.first > block.last) continue;
-      if (offset + block.bytes <= other.offset) break;
-      offset = std::max(offset, other.offset + other.bytes);
-    }
-    return offset;
-  }
-
-  std::vector<Placement*> blocks_;
-  std::int64_t floor_;
-  std::vector<std::int64_t> offsets_;  // of the best arena, by block
-  std::int64_t height_ = -1;           // of the best arena
-  std::vector<Placement> placed_;      // sorted by offset; copies, so that they are read in order
-  double effort_ = 0;                  // pairs of blocks looked at
-};
-
-/// Packs in several orders, then keeps moving the block that does not fit below the best arena to
-/// the front, until the arena is as low as `bound` or the effort is spent.
-std::int64_t pack_best(std::vector<Placement*> blocks, std::int64_t floor, std::int64_t bound) {
-  constexpr double kEffort = 2e6;  // pairs of blocks looked at from each first order
-  Packer packer(std::move(blocks), floor);
-  std::vector<std::vector<Placement*>> orders;
-  for (const Key key : kKeys) {
-    orders.push_back(packer.order_by(key));
-    packer.pack(orders.back());
-    if (packer.height() <= bound) break;
-  }
-  for (std::vector<Placement*>& order : orders) {
-    const double most = packer.effort() + kEffort;
-    while (packer.height() > bound && packer.effort() < most) {
-      const std::size_t at = packer.pack(order);
-      if (at == order.size()) continue;
-      const auto block = order.begin() + static_cast<std::ptrdiff_t>(at);
-      std::rotate(order.begin(), block, block + 1);
-    }
-  }
-  packer.apply();
-  return packer.height();
 }
 
 void fill_timeline(const Graph& graph, MemoryPlan& plan) {
@@ -205,7 +106,7 @@ MemoryPlan plan_memory(const Graph& graph, const FixedOffsets& fixed, std::int64
   }
   plan.live_peak = plan.persistent;
   fill_timeline(graph, plan);
-  plan.peak = pack_best(std::move(blocks), plan.persistent, plan.live_peak);
+  plan.peak = pack(blocks, plan.persistent, plan.live_peak);
   return plan;
 }
 

@@ -8,23 +8,9 @@
 #include <vector>
 
 #include "models/graph.h"
+#include "runtime/packing.h"
 
 namespace mpsearch {
-
-inline constexpr std::int64_t kArenaAlignment = 256;
-
-/// Bytes rounded up to the arena's alignment; 0 stays 0.
-constexpr std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
-}
-
-/// A value's place: [offset, offset + bytes) during steps first..last of the graph's nodes.
-struct Placement {
-  std::int64_t offset = -1;  // -1: no storage of its own (a view, or never used)
-  std::int64_t bytes = 0;    // aligned
-  int first = 0;
-  int last = -1;
-};
 
 struct MemoryPlan {
   std::vector<Placement> values;       // by ValueId

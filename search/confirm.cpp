@@ -59,8 +59,7 @@ void set_bound(Solution& solution, double bound) {
   solution.bound = bound;
   if (solution.choice.empty()) return;
   if (solution.objective > bound) solution.status = SolveStatus::Feasible;
-  solution.gap =
-      solution.objective == 0 ? 0 : (solution.objective - bound) / std::abs(solution.objective);
+  solution.gap = relative_gap(solution.objective, bound);
 }
 
 /// Solves under ever smaller limits until an answer's arena is within the true one. For answers

@@ -31,10 +31,8 @@ void fall_back(const Problem& problem, const Confirmed& known, Confirmed& confir
   solution.ms = evaluation.ms;
   solution.sensitivity = evaluation.sensitivity;
   solution.objective = objective;
-  solution.bound = std::min(bound, solution.objective);
-  solution.gap = solution.objective == 0
-                     ? 0
-                     : (solution.objective - solution.bound) / std::abs(solution.objective);
+  solution.bound = std::min(bound, objective);
+  solution.gap = relative_gap(objective, solution.bound);
   confirmed = fallen;
 }
 

@@ -279,10 +279,9 @@ std::string faulty_numbers(const Problem& problem, const Claim& claim) {
   if (claim.optimal && !(claim.objective - claim.bound <= slack))
     return fmt::format("called optimal, but the bound {} is below the objective {}", claim.bound,
                        claim.objective);
-  const double gap = claim.objective - claim.bound;
-  const double size = std::max(std::fabs(claim.objective), 1e-300);
-  if (!(std::fabs(claim.gap - gap / size) <= 1e-6 * std::max(1e-3, gap / size)))
-    return fmt::format("the gap is {}, not {}", gap / size, claim.gap);
+  const double gap = relative_gap(claim.objective, claim.bound);
+  if (!(std::fabs(claim.gap - gap) <= 1e-6 * std::max(1e-3, gap)))
+    return fmt::format("the gap is {}, not {}", gap, claim.gap);
   return {};
 }
 

@@ -149,4 +149,8 @@ std::string violated_limit(const Problem& problem, const Evaluation& evaluation)
   return {};
 }
 
+double relative_gap(double objective, double bound) {
+  return (objective - bound) / std::max(std::fabs(objective), 1e-300);
+}
+
 }  // namespace mpsearch

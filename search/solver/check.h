@@ -52,4 +52,7 @@ bool within_limit(double sum, double limit);
 /// empty when it is one.
 std::string violated_limit(const Problem& problem, const Evaluation& evaluation);
 
+/// What `objective` may be above the least, as a fraction of it: (objective - bound) / |objective|.
+double relative_gap(double objective, double bound);
+
 }  // namespace mpsearch

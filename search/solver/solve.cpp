@@ -151,8 +151,7 @@ void fill_figures(const Problem& problem, Solution& solution) {
   if (solution.certificate) solution.bound = std::max(solution.bound, solution.certificate->bound);
   solution.bound = std::min(solution.bound, solution.objective);
   if (solution.status == SolveStatus::Optimal) return;
-  const double size = std::max(std::fabs(solution.objective), 1e-300);
-  solution.gap = (solution.objective - solution.bound) / size;
+  solution.gap = relative_gap(solution.objective, solution.bound);
 }
 
 /// What solve() does once the engines stand; `problem` differs from theirs in its byte limit only.
