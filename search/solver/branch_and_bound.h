@@ -9,6 +9,7 @@
 #include "search/solver/dual.h"
 #include "search/solver/engine.h"
 #include "search/solver/label_search.h"
+#include "search/solver/relaxation.h"
 
 namespace mpsearch::solver {
 
@@ -52,6 +53,7 @@ class BranchAndBound {
   bool bound_rows(const SearchNode& node);
   bool tighten(SearchNode& node, int steps);
   bool finish_by_labels(SearchNode& node, const LabelEffort& effort);
+  std::optional<bool> refute_relaxed(SearchNode& node, const LabelEffort& effort, double beyond);
   LabelEffort effort_of_node() const;
   bool search_near_bound(SearchNode& node);
   bool settle_near_bound(SearchNode& node, const View& whole, const LabelResult& result);
@@ -88,6 +90,7 @@ class BranchAndBound {
   Offsets offsets_;
   std::unique_ptr<UsageClasses> classes_;
   std::optional<Cut> cut_;
+  std::unique_ptr<Relaxation> relaxation_;
   std::unique_ptr<Pricing> goal_;  // priced by the goal alone
   std::unique_ptr<Dual> dual_;
   View root_view_;

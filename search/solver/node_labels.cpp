@@ -36,6 +36,7 @@ void BranchAndBound::place_labels() {
 /// Labels from both ends meet where as many choices lie before as behind.
 void BranchAndBound::place_cut() {
   cut_.reset();
+  relaxation_.reset();
   if (task_.peak) return;
   std::vector<double> before = {0};
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
@@ -68,6 +69,10 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
   prepare_labels(view_);
   // Choices as good as the incumbent are worth knowing: without others no tie is to be broken.
   const double beyond = std::max(stop(), tie() + 1e-10 * std::fabs(tie()));
+  if (const std::optional<bool> settled = refute_relaxed(node, effort, beyond)) {
+    if (*settled) node.labels_from = left * 19 / 20;
+    return *settled;
+  }
   const LabelResult result = search_labels(node, view_, effort, beyond);
   for (const Path& path : result.found) meet(path);
   if (!result.complete) {
@@ -75,6 +80,40 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
     return true;
   }
   close_by_labels(node, result);
+  return false;
+}
+
+/// Labels under the limits that have a price alone: false when they show that nothing better is
+/// left, true when even they are too many, empty when only the other limits can tell.
+std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const LabelEffort& effort,
+                                                   double beyond) {
+  if (!cut_) return std::nullopt;
+  if (!relaxation_ || !relaxation_->holds(node.state)) {
+    std::vector<int> rows;
+    for (std::size_t r = 0; r < node.state.rows.size(); ++r)
+      if (node.state.multiplier[r] > 0) rows.push_back(node.state.rows[r]);
+    std::sort(rows.begin(), rows.end());
+    relaxation_ = std::make_unique<Relaxation>(graph_, task_, rows, cut_->step);
+  }
+  LabelResult result = relaxation_->search(
+      offsets_, view_, *goal_, dual_->pricing(), node.state,
+      dual_->constant(node.state.rows, node.state.multiplier), row_bounds_, beyond, effort);
+  if (!result.complete) return true;
+  if (result.found.empty()) {
+    close(node, result.least_other);
+    return false;
+  }
+  const Path best = path_of(graph_, result.found.front().choice);
+  meet(best);
+  const double least = task_.goal_of(best) - 1e-12 * std::fabs(task_.goal_of(best));
+  if (feasible(best)) {
+    result.found.front() = best;
+    close_by_labels(node, result);
+    return false;
+  }
+  node.bound = std::max(node.bound, least);
+  if (node.bound < stop()) return std::nullopt;
+  close(node, node.bound);
   return false;
 }
 

@@ -171,5 +171,50 @@ TEST(EarlyStop, OnLayersThatAreAllAlikeIsNearTheBest) {
   }
 }
 
+/// A knapsack: the bytes saved over all events bind, while the faster kernels' bytes and the ms that
+/// they spare are limited without a price, and yet differ from choice to choice.
+Problem knapsack(std::uint64_t seed, int layers) {
+  testing::RandomProblem random(seed, 1, 1);
+  Problem problem;
+  problem.objective = Objective::Sensitivity;
+  problem.events = 2 * layers + 1;
+  problem.base.assign(problem.events, 0);
+  std::int64_t saved_by_all = 0;
+  double ms_of_all = 0;
+  for (int l = 0; l < layers; ++l) {
+    ProblemLayer& layer = problem.layers.emplace_back();
+    const std::int64_t saved = random.between(1000, 9000);
+    const double harm = random.between(1000, 90000) / 7919.0;
+    const double ms = random.between(1000, 9000) / 7907.0;
+    saved_by_all += saved;
+    ms_of_all += ms;
+    for (const int part : {1, 2, 4})
+      for (const double fast : {1.0, 0.83, 0.71}) {
+        ProblemOption& option = layer.options.emplace_back();
+        option.ms = ms * fast;
+        option.sensitivity = part == 1 ? 0 : harm * part;
+        option.bytes.push_back({l, 2 * layers - l, saved / part});
+        if (fast < 1) option.bytes.push_back({l, l, saved});
+      }
+  }
+  problem.limits.bytes = saved_by_all * 6 / 10;
+  problem.limits.ms = 0.95 * ms_of_all;
+  return problem;
+}
+
+TEST(Labels, ForgetLimitsWithoutAPriceAndStillFindTheOptimum) {
+  for (const std::uint64_t seed : {60001, 60002, 60003}) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Problem problem = knapsack(seed, 10);
+    const Solution solution = solve(problem, {.engine = Engine::Exact});
+    const Solution reference = solve(problem, {.engine = Engine::Cbc});
+    ASSERT_EQ(solution.status, SolveStatus::Optimal);
+    ASSERT_EQ(reference.status, SolveStatus::Optimal);
+    EXPECT_NEAR(solution.objective, reference.objective, 1e-6 * reference.objective);
+    const Solution large = solve(knapsack(seed, 50), {.engine = Engine::Exact, .node_limit = 2});
+    EXPECT_EQ(large.status, SolveStatus::Optimal);
+  }
+}
+
 }  // namespace
 }  // namespace mpsearch
