@@ -1,9 +1,29 @@
 #include "models/gradient.h"
 
+#include <algorithm>
+
 #include "kernels/error.h"
 #include "models/op.h"
 
 namespace mpsearch {
+namespace {
+
+/// The one axis along which a slice of `shape` takes a part, in steps of one; -1 where there is
+/// none.
+std::int64_t cut_axis(const Shape& shape, const Attributes& slice) {
+  const Shape part = slice.integers("shape");
+  const Shape steps = slice.integers("steps");
+  std::int64_t axis = -1;
+  for (std::size_t dim = 0; dim < shape.size(); ++dim) {
+    if (steps[dim] != 1) return -1;
+    if (part[dim] == shape[dim]) continue;
+    if (axis >= 0) return -1;
+    axis = static_cast<std::int64_t>(dim);
+  }
+  return axis;
+}
+
+}  // namespace
 
 ValueId GradientBuilder::gradient(ValueId of) const {
   const auto found = gradients_.find(of);
@@ -31,6 +51,46 @@ void GradientBuilder::add(ValueId of, ValueId contribution) {
   }
   mark(sum);
   gradients_[of] = sum;
+}
+
+void GradientBuilder::add_slice(ValueId of, ValueId gradient, const Attributes& slice) {
+  if (wanted(of)) slices_[of].push_back({gradient, slice});
+}
+
+/// Sorts slices that lie one beside the other along an axis and cover all of `shape`; -1 where they
+/// do not.
+std::int64_t GradientBuilder::tiled_axis(const Shape& shape, std::vector<Slice>& slices) {
+  const std::int64_t axis = cut_axis(shape, slices[0].attributes);
+  if (axis < 0) return -1;
+  const auto along = static_cast<std::size_t>(axis);
+  const auto start = [&](const Slice& slice) { return slice.attributes.integers("starts")[along]; };
+  std::ranges::stable_sort(slices, {}, start);
+  std::int64_t end = 0;
+  for (const Slice& slice : slices) {
+    if (cut_axis(shape, slice.attributes) != axis || start(slice) != end) return -1;
+    end += slice.attributes.integers("shape")[along];
+  }
+  return end == shape[along] ? axis : -1;
+}
+
+/// All that read `of` have added theirs.
+void GradientBuilder::join_slices(ValueId of) {
+  const auto found = slices_.find(of);
+  if (found == slices_.end()) return;
+  std::vector<Slice> slices = std::move(found->second);
+  slices_.erase(found);
+  const Shape shape = graph_.value(of).type.shape;
+  if (const std::int64_t axis = tiled_axis(shape, slices); axis >= 0) {
+    std::vector<ValueId> parts;
+    for (const Slice& slice : slices) parts.push_back(slice.gradient);
+    return add(of, node("parts", "Concat", std::move(parts), {{"axis", axis}}));
+  }
+  for (const Slice& slice : slices) {
+    add(of, node("part", "SliceGrad", {slice.gradient},
+                 {{"starts", slice.attributes.integers("starts")},
+                  {"steps", slice.attributes.integers("steps")},
+                  {"input_shape", shape}}));
+  }
 }
 
 ValueId GradientBuilder::node(const std::string& suffix, std::string_view op,
@@ -70,7 +130,9 @@ void GradientBuilder::differentiate(NodeId id) {
   current_ = id;
   bool reached = false;
   bool needed = false;
-  for (const ValueId output : graph_.node(id).outputs) {
+  const std::vector<ValueId> outputs = graph_.node(id).outputs;
+  for (const ValueId output : outputs) join_slices(output);
+  for (const ValueId output : outputs) {
     reached = reached || gradient(output) != kNone;
     needed = needed || wanted(output);
   }
@@ -101,8 +163,9 @@ void GradientBuilder::run(const Complete& complete) {
   const std::vector<std::vector<ValueId>> finished = parameters_by_first_reader();
   for (auto id = static_cast<NodeId>(finished.size()); id-- > 0;) {
     if (graph_.node(id).phase == Phase::Forward) differentiate(id);
-    if (!complete) continue;
     for (const ValueId parameter : finished[static_cast<std::size_t>(id)]) {
+      join_slices(parameter);
+      if (!complete) continue;
       if (const ValueId found = gradient(parameter); found != kNone) complete(parameter, found);
     }
   }

@@ -33,6 +33,10 @@ class GradientBuilder {
   /// Adds to the gradient of `of`; several contributions are summed by Sum2 nodes.
   void add(ValueId of, ValueId gradient);
 
+  /// Adds to the gradient of `of` that of a slice of it, which the attributes of Slice describe.
+  /// Slices that cover `of` one beside the other, as those of a split do, make one Concat.
+  void add_slice(ValueId of, ValueId gradient, const Attributes& slice);
+
   /// Adds a backward node "NAME.SUFFIX" and returns its first output.
   ValueId node(const std::string& suffix, std::string_view op, std::vector<ValueId> inputs,
                Attributes attributes = {}, std::size_t outputs = 1);
@@ -48,14 +52,22 @@ class GradientBuilder {
   void run(const Complete& complete = {});
 
  private:
+  struct Slice {
+    ValueId gradient;
+    Attributes attributes;
+  };
+
+  static std::int64_t tiled_axis(const Shape& shape, std::vector<Slice>& slices);
   void mark_wanted();
   void differentiate(NodeId id);
+  void join_slices(ValueId of);
   std::vector<std::vector<ValueId>> parameters_by_first_reader() const;
 
   Graph& graph_;
   ValueId step_state_;
   std::vector<bool> wanted_;
   std::unordered_map<ValueId, ValueId> gradients_;
+  std::unordered_map<ValueId, std::vector<Slice>> slices_;  // not yet joined
   NodeId current_ = kNone;
   std::unordered_map<std::string, int> used_names_;
 };

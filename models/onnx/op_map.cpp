@@ -67,7 +67,7 @@ const std::vector<OpRow>& op_rows() {
     std::vector<OpRow> rows = convolution_rows();
     for (const auto& family :
          {general_rows(), shape_rows(), norm_rows(), resample_rows(), composite_rows(),
-          einsum_rows(), movement_rows(), gather_rows(), logic_rows()}) {
+          einsum_rows(), recurrent_rows(), movement_rows(), gather_rows(), logic_rows()}) {
       rows.insert(rows.end(), family.begin(), family.end());
     }
     for (const OpDef& op : all_ops()) {

@@ -109,6 +109,7 @@ std::vector<OpRow> norm_rows();         // op_map_norm.cpp
 std::vector<OpRow> resample_rows();     // op_map_resample.cpp
 std::vector<OpRow> composite_rows();    // op_map_composite.cpp
 std::vector<OpRow> einsum_rows();       // op_map_einsum.cpp
+std::vector<OpRow> recurrent_rows();    // op_map_recurrent.cpp
 
 /// Attributes of a pool, with auto_pad resolved.
 Attributes window_attributes(const NodeCall& call);

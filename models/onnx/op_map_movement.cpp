@@ -23,13 +23,21 @@ void concat(NodeCall& call) {
 }
 
 ValueId slice_node(NodeCall& call, ValueId x, const SlicedShape& to, std::string_view suffix = "") {
-  if (elements_of(to.shape) == 0) call.refuse("its result is empty");
   if (to.shape == call.scope.model.graph.value(x).type.shape && to.whole()) return x;
   return call.emit("Slice", {x}, {{"starts", to.starts}, {"steps", to.steps}, {"shape", to.shape}},
                    suffix);
 }
 
-void slice(NodeCall& call) { call.result(slice_node(call, call.part(0), slice_of(call))); }
+/// Output `output` is a slice of the first input; a constant where it has no elements, which a
+/// Concat leaves out.
+void slice_result(NodeCall& call, int output, const SlicedShape& to) {
+  if (elements_of(to.shape) > 0) {
+    return call.result(output, slice_node(call, call.part(0), to));
+  }
+  call.scope.define_constant(call.node.output(output), host_tensor(call.symbol(0).type, to.shape));
+}
+
+void slice(NodeCall& call) { slice_result(call, 0, slice_of(call)); }
 
 /// Sizes of the parts: given, or equal with a smaller last one.
 Shape part_sizes(NodeCall& call, Int size) {
@@ -60,7 +68,7 @@ void split(NodeCall& call) {
             "parts of sizes " + to_string(sizes) + " do not fit into " + to_string(x));
     const int output = static_cast<int>(k);
     if (call.uses_output(output)) {
-      call.result(output, slice_node(call, call.part(0), sliced(x, {begin}, {end}, {axis}, {})));
+      slice_result(call, output, sliced(x, {begin}, {end}, {axis}, {}));
     }
     begin = end;
   }

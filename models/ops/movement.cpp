@@ -71,10 +71,7 @@ Types infer_slice_grad(const Attributes& attributes, TypeSpan inputs) {
 }
 
 void slice_gradient(GradientBuilder& builder, const Node& node) {
-  builder.add(node.inputs[0], builder.node("dx", "SliceGrad", {first_gradient(builder, node)},
-                                           {{"starts", node.attributes.integers("starts")},
-                                            {"steps", node.attributes.integers("steps")},
-                                            {"input_shape", shape_of(builder, node.inputs[0])}}));
+  builder.add_slice(node.inputs[0], first_gradient(builder, node), node.attributes);
 }
 
 void slice_grad_gradient(GradientBuilder& builder, const Node& node) {

@@ -225,6 +225,58 @@ TEST(Gradients, OfElementwiseOpsReadWhatTheFunctorSaves) {
   });
 }
 
+/// Slices that cover a value make one gradient, others are summed: both are right.
+TEST(Gradients, OfSlicesAreJoinedWhereTheyCoverTheValue) {
+  using Cut = std::pair<std::int64_t, std::int64_t>;  // columns [first, second)
+  const auto gradient_of = [](const std::vector<Cut>& cuts, std::string_view last_op) {
+    Graph graph;
+    Value x;
+    x.name = "x";
+    x.type = {{2, 6}, {}};
+    x.kind = ValueKind::Parameter;
+    const ValueId id = graph.add_value(x);
+    std::vector<Numbers> values{reference::spread_numbers(12, -1, 1, 1)};
+    std::vector<std::pair<ValueId, ValueId>> ends;
+    Numbers expected(12, 0);
+    for (const auto& [begin, end] : cuts) {
+      Value weights;
+      weights.name = "w" + std::to_string(ends.size());
+      weights.type = {{2, end - begin}, {}};
+      weights.kind = ValueKind::Input;
+      const ValueId dy = graph.add_value(weights);
+      values.push_back(
+          reference::spread_numbers(static_cast<std::size_t>(2 * (end - begin)), -1, 1, 9));
+      for (std::int64_t i = 0; i < 2; ++i) {
+        for (std::int64_t k = begin; k < end; ++k) {
+          expected[static_cast<std::size_t>(6 * i + k)] +=
+              values.back()[static_cast<std::size_t>((end - begin) * i + k - begin)];
+        }
+      }
+      ends.emplace_back(kNone, dy);
+    }
+    for (std::size_t k = 0; k < cuts.size(); ++k) {
+      const NodeId slice = graph.add_node("slice" + std::to_string(k), "Slice", {id},
+                                          {{"starts", Shape{0, cuts[k].first}},
+                                           {"steps", Shape{1, 1}},
+                                           {"shape", Shape{2, cuts[k].second - cuts[k].first}}});
+      ends[k].first = graph.node(slice).outputs[0];
+    }
+    GradientBuilder builder(graph);
+    for (const auto& [y, dy] : ends) builder.add(y, dy);
+    builder.run();
+    graph.verify();
+    EXPECT_EQ(graph.nodes.back().op->name, last_op);
+    values.resize(graph.values.size());
+    reference::run(graph, values);
+    EXPECT_EQ(values[static_cast<std::size_t>(builder.gradient(id))], expected);
+  };
+  gradient_of({{4, 6}, {0, 3}, {3, 4}}, "Concat");
+  gradient_of({{0, 3}}, "SliceGrad");
+  gradient_of({{0, 3}, {2, 6}}, "Sum2");
+  gradient_of({{0, 3}, {4, 6}}, "Sum2");
+  gradient_of({{0, 3}, {3, 6}, {0, 3}}, "Sum2");
+}
+
 /// Square of a value by one op that reads it twice: both contributions add up.
 TEST(Gradients, OfAValueThatIsReadTwiceAreSummed) {
   for (const char* op : {"Mul", "MatMul", "Add", "Sub", "Div"}) {

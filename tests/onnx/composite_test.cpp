@@ -11,6 +11,7 @@
 namespace mpsearch {
 namespace {
 
+using Int = std::int64_t;
 using Counts = std::map<std::string, int>;
 
 class Composite : public Files {
@@ -110,6 +111,30 @@ TEST_F(Composite, resizes_by_the_scales_of_every_opset) {
               opset < 11 ? "asymmetric" : "half_pixel")
         << opset;
   }
+}
+
+TEST_F(Composite, unrolls_recurrent_nodes_with_one_product_for_all_inputs) {
+  const Shape x{5, 2, 3};
+  const Model lstm = imported("LSTM", {x, {1, 16, 3}, {1, 16, 4}}, {{"hidden_size", Int{4}}});
+  EXPECT_EQ(output_shape(lstm), (Shape{5, 1, 2, 4}));
+  EXPECT_EQ(ops(lstm).at("MatMul"), 1 + 5);
+  const Attributes both{{"hidden_size", Int{4}}, {"direction", std::string("bidirectional")}};
+  const Model gru = imported("GRU", {x, {2, 12, 3}, {2, 12, 4}, {2, 24}}, both);
+  EXPECT_EQ(output_shape(gru), (Shape{5, 2, 2, 4}));
+  EXPECT_EQ(ops(gru).at("MatMul"), 2 * (1 + 2 * 5));
+  const Model rnn = imported("RNN", {{2, 5, 3}, {1, 4, 3}, {1, 4, 4}},
+                             {{"hidden_size", Int{4}}, {"layout", Int{1}}});
+  EXPECT_EQ(output_shape(rnn), (Shape{2, 5, 1, 4}));
+  EXPECT_EQ(ops(rnn).at("Tanh"), 5);
+}
+
+TEST_F(Composite, refuses_recurrent_nodes_that_contradict) {
+  const Attributes of_4{{"hidden_size", Int{4}}};
+  EXPECT_THROW(imported("LSTM", {{5, 2, 3}, {1, 12, 3}, {1, 16, 4}}, of_4), Error);
+  EXPECT_THROW(imported("GRU", {{5, 2, 3}, {2, 12, 3}, {2, 12, 4}}, of_4), Error);
+  EXPECT_THROW(
+      imported("RNN", {{5, 2, 3}, {1, 4, 3}, {1, 4, 4}}, {{"hidden_size", Int{4}}, {"clip", 1.0}}),
+      Error);
 }
 
 }  // namespace
