@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -19,7 +20,9 @@ constexpr int kRepeatsShort = 10;  // below one millisecond
 constexpr int kRepeatsLong = 5;
 constexpr int kRepeatsMost = 30;
 constexpr double kSpreadWanted = 0.03;
-constexpr double kTie = 0.03;  // candidates closer than this are equal: the first one is kept
+constexpr int kRounds = 7;      // of the candidates of a call, one after the other
+constexpr double kTie = 0.03;   // candidates closer than this are equal: the first one is kept
+constexpr double kWorth = 0.2;  // by which more workspace must be faster
 
 double quantile(std::vector<double>& sorted, double part) {
   return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1) + 0.5)];
@@ -49,12 +52,16 @@ Timing repeat(const Once& once) {
   return summary(std::move(runs));
 }
 
-/// A call bound to memory of its own. Every byte is 0x3C: a harmless number in all float formats.
+/// A call bound to memory of its own, by each of the given choices. Every byte is 0x3C: a harmless
+/// number in all float formats.
 class AloneCall {
  public:
-  AloneCall(const KernelCall& call, const KernelChoice& choice, const Backend& backend)
+  AloneCall(const KernelCall& call, std::span<const KernelChoice> choices, const Backend& backend)
       : backend_(backend) {
-    std::int64_t bytes = aligned(choice.workspace_bytes) + kArenaAlignment;
+    std::int64_t workspace = 0;
+    for (const KernelChoice& choice : choices)
+      workspace = std::max(workspace, choice.workspace_bytes);
+    std::int64_t bytes = aligned(workspace) + kArenaAlignment;
     for (const TensorType& type : call.inputs) bytes += room_for(type);
     for (const TensorType& type : call.outputs) bytes += room_for(type);
     memory_ = backend.allocate(bytes);
@@ -64,14 +71,31 @@ class AloneCall {
     for (const TensorType& type : call.inputs) views.inputs.push_back(take(type));
     for (const TensorType& type : call.outputs) views.outputs.push_back(take(type));
     views.workspace = memory_.get() + used_;
-    steps_.push_back(backend.bind(call, choice, views));
+    for (const KernelChoice& choice : choices)
+      steps_.push_back({backend.bind(call, choice, views)});
   }
 
+  /// Of the first choice.
   Timing measure() const {
-    return repeat([&] { return backend_.run_timed(steps_)[0]; });
+    return repeat([&] { return once(0); });
+  }
+
+  /// The shortest time of each choice, which other work on the machine disturbs least. They take
+  /// turns, so that what does disturb them disturbs all.
+  std::vector<double> shortest_ms() const {
+    std::vector<double> least(steps_.size(), std::numeric_limits<double>::infinity());
+    for (int round = 0; round < kWarmups + kRounds; ++round) {
+      for (std::size_t i = 0; i < steps_.size(); ++i) {
+        const double ms = once(i);
+        if (round >= kWarmups) least[i] = std::min(least[i], ms);
+      }
+    }
+    return least;
   }
 
  private:
+  double once(std::size_t choice) const { return backend_.run_timed(steps_[choice])[0]; }
+
   static std::int64_t room_for(const TensorType& type) {
     return aligned(type.bytes()) + kArenaAlignment;
   }
@@ -89,21 +113,12 @@ class AloneCall {
   const Backend& backend_;
   std::shared_ptr<std::byte> memory_;
   std::int64_t used_ = 0;
-  std::vector<BoundKernel> steps_;
+  std::vector<std::vector<BoundKernel>> steps_;  // by choice
 };
 
-/// The first candidate, unless a later one is faster by more than a tie.
-KernelChoice fastest(const KernelCall& call, const std::vector<KernelChoice>& candidates,
-                     const Backend& backend) {
-  std::size_t best = 0;
-  double best_ms = AloneCall(call, candidates[0], backend).measure().ms;
-  for (std::size_t i = 1; i < candidates.size(); ++i) {
-    const double ms = AloneCall(call, candidates[i], backend).measure().ms;
-    if (ms >= best_ms * (1 - kTie)) continue;
-    best = i;
-    best_ms = ms;
-  }
-  return candidates[best];
+KernelChoice measured_choice(const KernelCall& call, const std::vector<KernelChoice>& candidates,
+                             const Backend& backend) {
+  return candidates[better_kernel(candidates, AloneCall(call, candidates, backend).shortest_ms())];
 }
 
 class Profiler {
@@ -117,7 +132,7 @@ class Profiler {
     const auto found = profile_.kernels.find(key);
     if (found != profile_.kernels.end()) return found->second;
     const std::vector<KernelChoice> candidates = backend_.candidates(call);
-    KernelChoice choice = candidates.size() > 1 ? fastest(call, candidates, backend_)
+    KernelChoice choice = candidates.size() > 1 ? measured_choice(call, candidates, backend_)
                                                 : choose_kernel(backend_, {}, call);
     profile_.kernels.emplace(key, choice);
     return choice;
@@ -138,7 +153,7 @@ class Profiler {
     const std::string key = key_of(call);
     if (profile_.timings.contains(key)) return;
     const KernelChoice choice = choose(call);
-    profile_.timings[key] = AloneCall(call, choice, backend_).measure();
+    profile_.timings[key] = AloneCall(call, {&choice, 1}, backend_).measure();
   }
 
   void tell(int done, int total, const std::string& what) const {
@@ -207,6 +222,18 @@ class Profiler {
 
 }  // namespace
 
+std::size_t better_kernel(std::span<const KernelChoice> candidates, std::span<const double> ms) {
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return candidates[i].workspace_bytes; });
+  std::size_t best = order[0];
+  for (const std::size_t i : order) {
+    const bool larger = candidates[i].workspace_bytes > candidates[best].workspace_bytes;
+    if (ms[i] < ms[best] * (1 - (larger ? kWorth : kTie))) best = i;
+  }
+  return best;
+}
+
 SpeedProfile profile_speed(const Model& model, const TrainingOptions& options,
                            std::span<const std::vector<Precision>> uniform_plans,
                            const Backend& backend, SpeedProfile known,
@@ -243,7 +270,7 @@ void pick_kernels(std::span<const KernelCall> calls, const Backend& backend, Rec
     if (candidates.empty() || alike) {
       known[key] = choose_kernel(backend, {}, call);
     } else {
-      known[key] = timed[key] = fastest(call, candidates, backend);
+      known[key] = timed[key] = measured_choice(call, candidates, backend);
     }
   }
 }

@@ -27,6 +27,11 @@ struct SpeedProfile {
   RecordedKernels kernels;
 };
 
+/// Index of the candidate that a profile takes: the fastest by `ms`, but one that needs more
+/// workspace than another only where it is faster by a fifth. Memory is what this tool is asked to
+/// save, and a close race would let chance decide the least budget.
+std::size_t better_kernel(std::span<const KernelChoice> candidates, std::span<const double> ms);
+
 /// Told how far the profile is: done and total steps of work, and what is measured now.
 using ProfileProgress = std::function<void(int done, int total, const std::string& what)>;
 
