@@ -50,7 +50,8 @@ struct PlanRequest {
 /// Everything measured of a model on a device, and the problem that follows from it. One profile
 /// serves any number of budgets.
 struct Profiled {
-  Model model;  // with Layer::allowed narrowed
+  Model model;                                    // with Layer::allowed narrowed
+  std::vector<std::vector<Precision>> on_device;  // by layer, whatever the request narrows it to
   Exclusions exclusions;
   StepGraph step;
   SpeedProfile speed;

@@ -22,18 +22,26 @@ std::string device_text(const DeviceIdentity& device) {
   return text;
 }
 
+/// What a plan may choose changes no measurement.
+TrainingSettings measured_settings(const SensitivityKey& key) {
+  TrainingSettings settings = key.settings;
+  settings.data_hash = key.data_hash;
+  settings.precisions.clear();
+  settings.pins.clear();
+  settings.fp8_edges = false;
+  return settings;
+}
+
 /// Everything that the scores depend on, as one text: an empty document of that profile.
 std::string sensitivity_text(const SensitivityKey& key) {
   Profile profile;
   profile.tool_version = kToolVersion;
   profile.model = {"", key.model.sha256};
-  profile.settings = key.settings;
-  profile.settings.data_hash = key.data_hash;
-  // The choice of precisions does not change a score, only which are asked for.
-  for (const Layer& layer : key.model.graph.layers) {
-    for (const Precision precision : layer.allowed) {
+  profile.settings = measured_settings(key);
+  for (std::size_t i = 0; i < key.precisions.size(); ++i) {
+    for (const Precision precision : key.precisions[i]) {
       LayerProfile asked;
-      asked.name = layer.name;
+      asked.name = key.model.graph.layers[i].name;
       asked.precision = precision;
       profile.layers.push_back(std::move(asked));
     }
@@ -47,8 +55,7 @@ std::string paired_text(const SensitivityKey& key, const Plan& plan, std::int64_
   Plan asked;
   asked.model = {"", key.model.sha256};
   asked.device = plan.device;
-  asked.settings = key.settings;
-  asked.settings.data_hash = key.data_hash;
+  asked.settings = measured_settings(key);
   for (const PlannedLayer& layer : plan.layers) {
     PlannedLayer precision;
     precision.name = layer.name;
@@ -143,7 +150,7 @@ void ProfileCache::store_sensitivity(const SensitivityKey& key,
   Profile document;
   document.tool_version = kToolVersion;
   document.model = {key.model.name, key.model.sha256};
-  document.settings = key.settings;
+  document.settings = measured_settings(key);
   document.steps = profile.steps;
   document.warm_up_steps = profile.warmup_steps;
   for (const auto& [of, score] : profile.scores) {

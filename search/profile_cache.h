@@ -23,6 +23,7 @@ struct SensitivityKey {
   TrainingSettings settings;
   std::string data_hash;
   std::int64_t warmup_steps = 0;
+  const std::vector<std::vector<Precision>>& precisions;  // that are scored, by layer
 };
 
 class ProfileCache {

@@ -216,8 +216,10 @@ Profiled begin(Model model, const PlanRequest& request, const Backend& backend,
   Profiled profiled;
   profiled.model = std::move(model);
   profiled.synthetic = data == "synthetic";
-  profiled.exclusions =
-      restrict_layers(profiled.model, request.training, request.restrictions, backend);
+  profiled.exclusions = restrict_to_device(profiled.model, request.training, backend);
+  for (const Layer& layer : profiled.model.graph.layers)
+    profiled.on_device.push_back(layer.allowed);
+  restrict_to(request.restrictions, profiled.model.graph, profiled.exclusions);
   return profiled;
 }
 
@@ -232,7 +234,8 @@ SensitivitySettings sensitivity_settings(const Profiled& profiled, const PlanReq
 
 SensitivityKey key_of_scores(const Profiled& profiled, const PlanRequest& request,
                              const std::string& data_hash, const SensitivitySettings& settings) {
-  return {profiled.model, settings_of(profiled.model, request), data_hash, settings.warmup_steps};
+  return {profiled.model, settings_of(profiled.model, request), data_hash, settings.warmup_steps,
+          profiled.on_device};
 }
 
 /// From measurements to the problem and what FP32 needs.
@@ -267,8 +270,8 @@ Profiled profile_model(Model model, const PlanRequest& request, const Backend& b
     profiled.sensitivity = std::move(*known);
   } else {
     profiled.sensitivity =
-        profile_sensitivity(profiled.model, single_batches(request.training), data, settings,
-                            backend, profiled.speed.kernels, progress);
+        profile_sensitivity(profiled.model, single_batches(request.training), profiled.on_device,
+                            data, settings, backend, profiled.speed.kernels, progress);
     cache.store_sensitivity(key, profiled.sensitivity);
   }
   complete(profiled, request, backend);

@@ -109,10 +109,14 @@ void exclude(Graph& graph, Exclusions& exclusions, LayerId layer, Precision prec
   exclusions[{layer, precision}] = std::move(reason);
 }
 
-Exclusions restrict_layers(Model& model, const TrainingOptions& options,
-                           const Restrictions& restrictions, const Backend& backend) {
-  Graph& graph = model.graph;
+Exclusions restrict_to_device(Model& model, const TrainingOptions& options,
+                              const Backend& backend) {
   Exclusions exclusions;
+  exclude_missing_kernels(model.graph, training_graph(model, options), exclusions, backend);
+  return exclusions;
+}
+
+void restrict_to(const Restrictions& restrictions, Graph& graph, Exclusions& exclusions) {
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     for (const Precision precision : kPrecisions) {
       if (std::ranges::find(restrictions.precisions, precision) == restrictions.precisions.end()) {
@@ -128,8 +132,13 @@ Exclusions restrict_layers(Model& model, const TrainingOptions& options,
               "first and last weighted layers stay above FP8 (--fp8-edges)");
     }
   }
-  exclude_missing_kernels(graph, training_graph(model, options), exclusions, backend);
   for (const Pin& pin : restrictions.pins) apply_pin(graph, pin, exclusions);
+}
+
+Exclusions restrict_layers(Model& model, const TrainingOptions& options,
+                           const Restrictions& restrictions, const Backend& backend) {
+  Exclusions exclusions = restrict_to_device(model, options, backend);
+  restrict_to(restrictions, model.graph, exclusions);
   return exclusions;
 }
 

@@ -31,8 +31,14 @@ using Exclusions = std::map<std::pair<LayerId, Precision>, std::string>;
 /// Layers that `pattern` names. Throws Usage with the nearest names where there are none.
 std::vector<LayerId> layers_matching(const Graph& graph, const std::string& pattern);
 
-/// Narrows Layer::allowed of the model's graph. Throws Usage where a pin matches nothing,
+/// Narrows Layer::allowed of the model's graph to what the device has kernels for.
+Exclusions restrict_to_device(Model& model, const TrainingOptions& options, const Backend& backend);
+
+/// Narrows Layer::allowed to what the user wants. Throws Usage where a pin matches nothing,
 /// GoalNotMet where it leaves a layer without any precision.
+void restrict_to(const Restrictions& restrictions, Graph& graph, Exclusions& exclusions);
+
+/// Both.
 Exclusions restrict_layers(Model& model, const TrainingOptions& options,
                            const Restrictions& restrictions, const Backend& backend);
 

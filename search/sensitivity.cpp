@@ -65,10 +65,12 @@ Prepared prepare_reference(const Model& model, const TrainingOptions& options,
 
 class Scorer {
  public:
-  Scorer(Prepared prepared, const std::vector<LayerCut>& cuts, const Backend& backend,
+  Scorer(Prepared prepared, const std::vector<LayerCut>& cuts,
+         std::span<const std::vector<Precision>> precisions, const Backend& backend,
          ChooseKernel choose)
       : session_(std::move(prepared), backend),
         cuts_(cuts),
+        precisions_(precisions),
         backend_(backend),
         choose_(std::move(choose)) {}
 
@@ -77,9 +79,9 @@ class Scorer {
   /// Scores all layers on the step that the session has just done.
   void score_batch() {
     for (const LayerCut& cut : cuts_) {
-      const Layer& layer = graph().layers[static_cast<std::size_t>(cut.layer)];
-      if (cut.outputs.empty() || layer.allowed.size() < 2) continue;
-      score_layer(cut, layer.allowed);
+      const std::vector<Precision>& scored = precisions_[static_cast<std::size_t>(cut.layer)];
+      if (cut.outputs.empty() || scored.size() < 2) continue;
+      score_layer(cut, scored);
     }
   }
 
@@ -116,7 +118,7 @@ class Scorer {
                    session_.prepared().training.lowered.graph.value(in).type);
   }
 
-  void score_layer(const LayerCut& cut, const std::vector<Precision>& allowed) {
+  void score_layer(const LayerCut& cut, const std::vector<Precision>& scored) {
     std::vector<Bytes> inputs;
     for (const ValueId id : cut.inputs) inputs.push_back(row_major(id));
     std::vector<std::vector<float>> gradients;
@@ -126,7 +128,7 @@ class Scorer {
       gradients.push_back(gradient == kNone ? std::vector<float>{} : numbers(gradient));
     }
     const std::vector<std::vector<float>> full = replay(cut, Precision::FP32).run(inputs);
-    for (const Precision precision : allowed) {
+    for (const Precision precision : scored) {
       if (precision == Precision::FP32) continue;
       const Key key{cut.layer, precision};
       const std::vector<std::vector<float>> low = replay(cut, precision).run(inputs);
@@ -195,6 +197,7 @@ class Scorer {
 
   Session session_;
   const std::vector<LayerCut>& cuts_;
+  std::span<const std::vector<Precision>> precisions_;
   const Backend& backend_;
   ChooseKernel choose_;
   std::map<Key, std::unique_ptr<Replay>> replays_;
@@ -228,6 +231,7 @@ std::int64_t warmup_steps(const std::string& effort, const StepGraph& step) {
 }
 
 SensitivityProfile profile_sensitivity(const Model& model, const TrainingOptions& options,
+                                       std::span<const std::vector<Precision>> precisions,
                                        const Dataset& data, const SensitivitySettings& settings,
                                        const Backend& backend, const RecordedKernels& kernels,
                                        const ProfileProgress& progress) {
@@ -238,7 +242,7 @@ SensitivityProfile profile_sensitivity(const Model& model, const TrainingOptions
   TrainingOptions unscaled = options;
   unscaled.scaled = false;
   Prepared prepared = prepare_reference(model, unscaled, choose, cuts);
-  Scorer scorer(std::move(prepared), cuts, backend, choose);
+  Scorer scorer(std::move(prepared), cuts, precisions, backend, choose);
   Session& session = scorer.session();
   const BatchOrder order{data.samples(), batch_of(session), settings.seed, true};
   const int total = static_cast<int>(settings.warmup_steps) + settings.batches;

@@ -40,8 +40,10 @@ struct SensitivityProfile {
 /// FP32 warm-up steps of `--effort fast|normal|thorough`: a function of the arithmetic alone.
 std::int64_t warmup_steps(const std::string& effort, const StepGraph& step);
 
-/// Scores every layer of the model in every precision that it allows.
+/// Scores every layer of the model in its `precisions` (by layer), whatever a plan may choose, so
+/// that pins and forbids need no new scores.
 SensitivityProfile profile_sensitivity(const Model& model, const TrainingOptions& options,
+                                       std::span<const std::vector<Precision>> precisions,
                                        const Dataset& data, const SensitivitySettings& settings,
                                        const Backend& backend, const RecordedKernels& kernels,
                                        const ProfileProgress& progress = {});
