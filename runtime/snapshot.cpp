@@ -85,6 +85,15 @@ void require_all_known(const Graph& graph, const CheckpointData& data) {
 
 }  // namespace
 
+std::int64_t snapshot_bytes(const Graph& lowered) {
+  std::int64_t bytes = 0;
+  for (const Value& value : lowered.values) {
+    if (value.kind != ValueKind::Parameter && value.kind != ValueKind::State) continue;
+    bytes += bytes_of(value.type.form.dtype, value.type.elements());
+  }
+  return bytes;
+}
+
 Snapshot take_snapshot(const Session& session, const TrainProgress& progress, std::uint64_t seed,
                        std::string plan_json) {
   Snapshot snapshot;

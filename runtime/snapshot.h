@@ -22,6 +22,9 @@ struct Snapshot {
 Snapshot take_snapshot(const Session& session, const TrainProgress& progress, std::uint64_t seed,
                        std::string plan_json);
 
+/// Bytes of the tensors of such a snapshot, before there is a session.
+std::int64_t snapshot_bytes(const Graph& lowered);
+
 /// Puts a checkpoint's content into the session; returns where the run stands. Under another
 /// plan than the checkpoint's the loss scaler starts anew. Throws BadContent where the checkpoint
 /// is of another model or optimizer, or was made with another seed.

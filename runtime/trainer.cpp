@@ -129,7 +129,7 @@ std::int64_t total_attempts(const TrainSettings& settings, const Dataset& data,
   return settings.epochs * order.steps_per_epoch();
 }
 
-EvaluationResult evaluate(Session& session, const Dataset& data) {
+EvaluationResult evaluate(Session& session, const Dataset& data, const AfterBatch& go_on) {
   const std::int64_t batch = batch_of(session);
   const bool classes = only_classes(session);
   EvaluationResult result;
@@ -154,6 +154,7 @@ EvaluationResult evaluate(Session& session, const Dataset& data) {
     weight += counted;
     result.has_accuracy = result.has_accuracy || found.count > 0;
     result.samples += valid;
+    if (go_on && !go_on(result.samples)) break;
   }
   if (weight > 0) result.loss = loss / weight;
   if (result.has_accuracy) result.accuracy = correct / weight;

@@ -83,9 +83,12 @@ TrainOutcome train(Session& session, const Dataset& data, const Dataset* evaluat
                    const TrainSettings& settings, const TrainCallbacks& callbacks,
                    TrainProgress progress = {});
 
-/// Evaluates on every sample: the last batch of a classification is padded with ignored targets;
-/// of a regression it is left out unless it is whole.
-EvaluationResult evaluate(Session& session, const Dataset& data);
+/// Called with the samples done, after each batch. False: stop there.
+using AfterBatch = std::function<bool(std::int64_t)>;
+
+/// Evaluates on every sample, or on those before a stop: the last batch of a classification is
+/// padded with ignored targets; of a regression it is left out unless it is whole.
+EvaluationResult evaluate(Session& session, const Dataset& data, const AfterBatch& go_on = {});
 
 /// Stages the samples as the session's next batch.
 void stage_batch(Session& session, const Dataset& data, std::span<const std::int64_t> samples);

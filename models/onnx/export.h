@@ -23,6 +23,10 @@ void add_tied(TrainedValues& values, const Model& model);
 /// What a written file says of itself (metadata_props): preprocessing, tool, plan.
 using FileMetadata = std::map<std::string, std::string>;
 
+/// Bytes of the file and of the weights that lie beside it: about what export_trained will write.
+/// Throws as import_model.
+std::int64_t stored_bytes(const std::filesystem::path& original);
+
 /// Writes the file at `original` with new values, each in the type that it had there, and with its
 /// nodes in inference mode. Statistics that came from constant nodes become initializers. Weights
 /// of more than 2 GB lie in "NAME.data" beside the file. Throws as import_model; Internal for a

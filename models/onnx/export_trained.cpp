@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/onnx/file.h"
 #include "models/onnx/rewrite.h"
 #include "models/onnx/write.h"
 
@@ -24,6 +25,13 @@ void add_tied(TrainedValues& values, const Model& model) {
     }
     values[tie.weight] = std::move(weight);
   }
+}
+
+std::int64_t stored_bytes(const std::filesystem::path& original) {
+  const ModelFile file = open_model(original);
+  std::size_t bytes = file.mapping->bytes().size();
+  for (const auto& [location, mapping] : file.external) bytes += mapping->bytes().size();
+  return static_cast<std::int64_t>(bytes);
 }
 
 void export_trained(const std::filesystem::path& original, const TrainedValues& values,

@@ -42,8 +42,9 @@ void add_entry(onnx::TensorProto& tensor, const char* key, std::string value) {
 }
 
 /// Moves the weights into a file of their own, one after the other.
-void write_weights(onnx::ModelProto& model, const std::filesystem::path& path) {
+void write_weights(onnx::ModelProto& model, const std::filesystem::path& path, std::int64_t bytes) {
   AtomicFile file(path.string(), "the model's weights");
+  file.expect_bytes(static_cast<std::size_t>(bytes));
   std::int64_t offset = 0;
   for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
     if (static_cast<std::int64_t>(tensor.raw_data().size()) < kAlignment) continue;
@@ -69,8 +70,9 @@ void write_model(onnx::ModelProto& model, const std::filesystem::path& path, std
   for (const onnx::TensorProto& tensor : model.graph().initializer()) {
     weights += static_cast<std::int64_t>(tensor.raw_data().size());
   }
-  if (weights > most) write_weights(model, path.string() + ".data");
+  if (weights > most) write_weights(model, path.string() + ".data", weights);
   AtomicFile file(path.string(), "the model");
+  file.expect_bytes(model.ByteSizeLong());
   Pieces pieces(file);
   bool whole = false;
   {

@@ -3,11 +3,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernels/error.h"
@@ -76,6 +78,14 @@ std::vector<NamedPath> paths_written(const Invocation& invocation) {
                                         .try_ = std::move(try_)});
 }
 
+/// The path up to what exists of it.
+fs::path existing_part(const fs::path& path) {
+  std::error_code ignored;
+  fs::path there = fs::absolute(path, ignored).lexically_normal();
+  while (there.has_relative_path() && !fs::exists(there, ignored)) there = there.parent_path();
+  return there;
+}
+
 void require_writable(const NamedPath& file) {
   if (is_device(file.path)) return;
   std::error_code ignored;
@@ -117,8 +127,7 @@ void check_paths(const Invocation& invocation) {
 
 void require_folder(const std::string& use, const std::string& folder) {
   std::error_code ignored;
-  fs::path there = fs::absolute(folder, ignored).lexically_normal();
-  while (there.has_relative_path() && !fs::exists(there, ignored)) there = there.parent_path();
+  const fs::path there = existing_part(folder);
   if (!fs::is_directory(there, ignored)) {
     refuse_place({use, folder}, there.string() + " is not a folder", "another place");
   }
@@ -126,6 +135,27 @@ void require_folder(const std::string& use, const std::string& folder) {
     const int code = errno;
     refuse_place({use, folder}, fmt::format("folder {}: {}", there.string(), std::strerror(code)),
                  "another place");
+  }
+}
+
+void require_space(std::span<const PlannedFile> files) {
+  std::map<dev_t, std::int64_t> needed;
+  for (const PlannedFile& file : files) {
+    if (is_device(file.path)) continue;
+    const fs::path folder = existing_part(fs::path(file.path).parent_path());
+    struct stat info = {};
+    std::error_code failed;
+    const fs::space_info disk = fs::space(folder, failed);
+    // Some file systems do not say what they hold.
+    if (stat(folder.c_str(), &info) != 0 || failed || disk.capacity == 0) continue;
+    needed[info.st_dev] += file.bytes;
+    if (disk.available >= static_cast<std::uintmax_t>(needed[info.st_dev])) continue;
+    throw Error(ErrorKind::InputOutput,
+                {.what = fmt::format("the disk has no room for {}", file.what),
+                 .at = file.path,
+                 .why = fmt::format("needs about {} bytes, {} are free", needed[info.st_dev],
+                                    disk.available),
+                 .try_ = "free space, or choose a place on another disk"});
   }
 }
 

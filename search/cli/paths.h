@@ -2,6 +2,8 @@
 // that it reads. Used by main for the paths given, by the verbs for their defaults.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +17,16 @@ void check_paths(const Invocation& invocation);
 
 /// Throws CannotCreate where `folder` neither is a folder to write into nor can be made.
 void require_folder(const std::string& use, const std::string& folder);
+
+/// A file to be written, by what it is ("the model"), and its size.
+struct PlannedFile {
+  std::string what;
+  std::string path;
+  std::int64_t bytes = 0;
+};
+
+/// Throws InputOutput where the disk of one of the files has less free than all files on it need.
+void require_space(std::span<const PlannedFile> files);
 
 /// The value of `option` ("output"), or `fallback` after the same checks.
 std::string output_path(const Invocation& invocation, std::string_view option,

@@ -302,6 +302,29 @@ std::optional<Model> rebatched(const RunSetup& setup, std::int64_t batch) {
   }
 }
 
+void require_enough_samples(const RunSetup& setup, const Options& options) {
+  const std::int64_t samples = setup.data().samples();
+  const std::int64_t micro_batches = setup.settings.accumulation;
+  const bool asked = options.is_number("batch") || options.has("accumulate");
+  if (!asked || setup.data().label == "synthetic") return;
+  if (setup.model.batch * micro_batches <= samples) return;
+  const std::string accumulated =
+      micro_batches > 1 ? fmt::format(" x {} accumulated", micro_batches) : "";
+  throw Error(
+      ErrorKind::Usage,
+      {.what = fmt::format("batch {}{} is more than the data hold", setup.model.batch, accumulated),
+       .at = setup.data().label,
+       .why = fmt::format("it has {} samples", samples),
+       .try_ = samples >= micro_batches
+                   ? fmt::format("--batch {} or less", samples / micro_batches)
+                   : fmt::format("--accumulate {} or less, with --batch 1", samples)});
+}
+
+void warn_of_synthetic(const RunSetup& setup, const Options& options, Console& console) {
+  if (setup.data().label != "synthetic" || options.has("data")) return;
+  console.warn(fmt::format("no --data: {}", kMadeUpData));
+}
+
 SpeedProfile measured_speed(const RunSetup& setup, const Model& model,
                             std::span<const Precision> precision, Console& console) {
   const ProfileCache cache(setup.request.cache_dir);

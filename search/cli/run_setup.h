@@ -38,6 +38,17 @@ struct RunSetup {
 RunSetup set_up(const std::string& model_path, const Options& options, Console& console,
                 bool auto_batch = false);
 
+/// Refuses a batch that was asked for and of which the data hold not one: a step would repeat
+/// samples.
+void require_enough_samples(const RunSetup& setup, const Options& options);
+
+/// What a result says of itself where its data were made up.
+inline constexpr const char* kMadeUpData =
+    "the data are made up at random: loss and accuracy say nothing of the network";
+
+/// Warns where a run without --data is about to use made-up data.
+void warn_of_synthetic(const RunSetup& setup, const Options& options, Console& console);
+
 /// The settings, and the setup's model, at another batch; no model where its file does not allow
 /// it.
 TrainingSettings settings_at(TrainingSettings settings, std::int64_t batch);

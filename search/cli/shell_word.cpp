@@ -21,9 +21,9 @@ std::string command_without(const Invocation& invocation, std::string_view optio
   std::string command = "mpsearch";
   for (std::size_t i = 0; i < invocation.words.size(); ++i) {
     const std::string& word = invocation.words[i];
-    if (word == flag) {
+    if (!option.empty() && word == flag) {
       ++i;
-    } else if (!word.starts_with(flag + "=")) {
+    } else if (option.empty() || !word.starts_with(flag + "=")) {
       command += " " + shell_word(word);
     }
   }

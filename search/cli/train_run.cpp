@@ -122,18 +122,10 @@ class Recorder {
 
   void checkpoint(const TrainProgress& progress, const std::string& path) {
     if (path.empty()) return;
-    Snapshot snapshot = take_snapshot(session_, progress, settings_.seed, files_.plan_json);
-    CheckpointData& data = snapshot.data;
-    data.tool_version = kToolVersion;
-    data.model = {setup_.model.name, setup_.model.sha256};
-    data.counters.push_back({"batch", static_cast<std::uint64_t>(batch_of(session_))});
-    data.counters.push_back({"accumulate", static_cast<std::uint64_t>(session_.micro_batches())});
-    data.counters.push_back({"samples", static_cast<std::uint64_t>(setup_.data().samples())});
-    data.counters.push_back({kOptimizer, optimizer_of(setup_)});
-    data.metrics = metrics_;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-    write_checkpoint(path, data);
+    keep_run(setup_, session_, settings_, files_, progress, metrics_, path);
   }
+
+  const std::vector<MetricPoint>& metrics() const { return metrics_; }
 
   void end(const RunResult& result, const std::string& reason) {
     if (!log_) return;
@@ -216,6 +208,22 @@ std::string text_of(const Metric& metric) {
                                    : fmt::format("{:.4f}", metric.value);
 }
 
+void keep_run(const RunSetup& setup, const Session& session, const TrainSettings& settings,
+              const RunFiles& files, const TrainProgress& progress,
+              const std::vector<MetricPoint>& metrics, const std::string& path) {
+  Snapshot snapshot = take_snapshot(session, progress, settings.seed, files.plan_json);
+  CheckpointData& data = snapshot.data;
+  data.tool_version = kToolVersion;
+  data.model = {setup.model.name, setup.model.sha256};
+  data.counters.push_back({"batch", static_cast<std::uint64_t>(batch_of(session))});
+  data.counters.push_back({"accumulate", static_cast<std::uint64_t>(session.micro_batches())});
+  data.counters.push_back({"samples", static_cast<std::uint64_t>(setup.data().samples())});
+  data.counters.push_back({kOptimizer, optimizer_of(setup)});
+  data.metrics = metrics;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  write_checkpoint(path, data);
+}
+
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
                        const TrainSettings& settings, const RunFiles& files, Console& console) {
   RunResult result;
@@ -258,6 +266,8 @@ RunResult run_training(const RunSetup& setup, const Choice& choice, Session& ses
   const Dataset* const evaluation = setup.evaluation ? &*setup.evaluation : nullptr;
   result.outcome = train(session, setup.data(), evaluation, settings, callbacks, done);
   result.measured_peak = session.measured_peak();
+  result.progress = done;
+  result.metrics = recorder.metrics();
   if (result.outcome.stopped) {
     recorder.checkpoint(done, files.checkpoint.empty() ? files.rescue : files.checkpoint);
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/checkpoint.h"
 #include "runtime/trainer.h"
 #include "search/cli/console.h"
 #include "search/cli/run_setup.h"
@@ -27,12 +28,19 @@ struct RunResult {
   std::int64_t predicted_peak = 0;
   std::int64_t measured_peak = 0;
   std::vector<double> losses;  // one per step
+  TrainProgress progress;      // where it stands now
+  std::vector<MetricPoint> metrics;
 };
 
 /// Trains the session of `choice`. Stops after the current step where the user asks for it, writing
 /// a checkpoint. Session and progress come from the file to resume from, where there is one.
 RunResult run_training(const RunSetup& setup, const Choice& choice, Session& session,
                        const TrainSettings& settings, const RunFiles& files, Console& console);
+
+/// Writes everything that --resume needs, as the run stands now.
+void keep_run(const RunSetup& setup, const Session& session, const TrainSettings& settings,
+              const RunFiles& files, const TrainProgress& progress,
+              const std::vector<MetricPoint>& metrics, const std::string& path);
 
 /// The metric of a run that nothing evaluated.
 inline constexpr const char* kTrainingLoss = "training loss";

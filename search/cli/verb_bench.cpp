@@ -121,11 +121,14 @@ Measured measure(Session& session, const RunSetup& setup, std::int64_t steps, Co
 
 struct Bench {
   Measured measured;
+  std::int64_t asked = 0;  // steps; fewer were measured where the user stopped it
   double predicted_ms = 0;
   std::int64_t predicted_peak = 0;
   std::int64_t measured_peak = 0;
   PeakParts parts;
   double samples_per_s = 0;
+
+  bool interrupted() const { return static_cast<std::int64_t>(measured.step_ms.size()) < asked; }
 };
 
 nlohmann::ordered_json json_of(const RunSetup& setup, const Choice& choice, const Bench& bench) {
@@ -148,6 +151,7 @@ nlohmann::ordered_json json_of(const RunSetup& setup, const Choice& choice, cons
   out["kernels_ms"] = measured.kernels_ms;
   out["loss"] = measured.loss;
   out["steps"] = measured.step_ms.size();
+  out["interrupted"] = bench.interrupted();
   out["batch"] = setup.model.batch;
   out["accumulate"] = setup.settings.accumulation;
   out["layers"] = nlohmann::ordered_json::array();
@@ -190,9 +194,10 @@ std::string text_of(const RunSetup& setup, const Choice& choice, const Bench& be
                                 {"update ms", Align::Right},
                                 {"share", Align::Right}},
                                rows, width);
-  out += fmt::format("\nstep     {:.3f} ms median, {:.3f} ms least, spread {:.1f} %, of {} steps\n",
-                     measured.median(), measured.step_ms.front(), 100 * measured.spread(),
-                     measured.step_ms.size());
+  out += fmt::format(
+      "\nstep     {:.3f} ms median, {:.3f} ms least, spread {:.1f} %, of {} steps{}\n",
+      measured.median(), measured.step_ms.front(), 100 * measured.spread(), measured.step_ms.size(),
+      bench.interrupted() ? fmt::format("; interrupted, {} were asked for", bench.asked) : "");
   out += fmt::format("         {:.3f} ms predicted; kernels alone {:.3f} ms\n", bench.predicted_ms,
                      measured.kernels_ms);
   out += fmt::format("speed    {:.0f} samples/s at batch {}\n", bench.samples_per_s,
@@ -217,6 +222,7 @@ int run(const Invocation& invocation, Console& console) {
                                     setup.settings.accumulation);
   Session session(std::move(prepared), *setup.backend);
   setup.model.graph.drop_contents();
+  bench.asked = steps;
   bench.measured = measure(session, setup, steps, console);
   bench.measured_peak = session.measured_peak();
   const std::int64_t samples = setup.model.batch * setup.settings.accumulation;
@@ -225,6 +231,11 @@ int run(const Invocation& invocation, Console& console) {
     print_json(console, json_of(setup, choice, bench));
   } else {
     console.print(text_of(setup, choice, bench, console.width()));
+  }
+  if (bench.interrupted()) {
+    console.warn(fmt::format("interrupted: these are figures of {} of {} steps",
+                             bench.measured.step_ms.size(), bench.asked));
+    return exit_code(ErrorKind::Interrupted);
   }
   return kExitOk;
 }

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -6,7 +8,9 @@
 #include "models/stored/plan.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
+#include "search/cli/paths.h"
 #include "search/cli/run_settings.h"
+#include "search/cli/shell_word.h"
 #include "search/cli/verbs.h"
 #include "search/planner.h"
 
@@ -29,21 +33,21 @@ std::vector<ExportedLayer> layers_of(const Plan& plan) {
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
   const std::string& model_path = invocation.arguments[0];
-  if (!options.given("plan") || !options.given("output")) {
-    throw Error(
-        ErrorKind::Usage,
-        {.what = "export needs --plan and -o",
-         .at = {},
-         .why = "it writes the network as the plan runs it",
-         .try_ = fmt::format("mpsearch export {} --plan plan.json -o typed.onnx", model_path)});
+  if (!options.given("plan")) {
+    throw Error(ErrorKind::Usage, {.what = "export needs --plan",
+                                   .at = {},
+                                   .why = "it writes the network as the plan runs it",
+                                   .try_ = fmt::format("mpsearch export {} --plan plan.json",
+                                                       shell_word(model_path))});
   }
+  const std::string output = output_path(
+      invocation, "output", std::filesystem::path(model_path).stem().string() + "-typed.onnx");
   Read<Plan> read = read_plan(options.text("plan"));
   for (const std::string& warning : read.warnings) console.warn(warning);
   const Plan& plan = read.value;
   const ImportOptions import = import_options(settings_from(options, &plan));
   // The trained file has another hash than the plan's model, but must have its layers.
   precision_of(plan, import_model(model_path, import));
-  const std::string output = options.text("output");
   const std::vector<std::string> notes = export_plan(
       model_path, import, layers_of(plan), {}, {{"mpsearch.plan", options.text("plan")}}, output);
   for (const std::string& note : notes) console.note("note: " + note);

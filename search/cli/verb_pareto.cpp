@@ -65,6 +65,7 @@ int run(const Invocation& invocation, Console& console) {
   const std::filesystem::path folder = options.given("output") ? options.text("output") : "pareto";
   require_folder("--output", folder.string());
   RunSetup setup = set_up(invocation.arguments[0], options, console);
+  require_enough_samples(setup, options);
   add_search_options(options, setup.request);
   const Profiled profiled = profile_or_refuse(setup, console);
   dump_problem(options, limited_problem(profiled, setup.request,

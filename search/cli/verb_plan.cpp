@@ -53,6 +53,7 @@ int run(const Invocation& invocation, Console& console) {
   const bool dry = options.flag("dry-run");
   const PlanFiles files = dry ? PlanFiles{} : files_of(invocation);
   RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/true);
+  require_enough_samples(setup, options);
   add_search_options(options, setup.request);
   Planned planned = plan_setup(setup, options, console);
   const Profiled& profiled = planned.profiled;

@@ -76,6 +76,7 @@ std::string text_of(const Profile& profile, int width) {
 
 int run(const Invocation& invocation, Console& console) {
   RunSetup setup = set_up(invocation.arguments[0], invocation.options, console);
+  require_enough_samples(setup, invocation.options);
   const Profiled profiled =
       profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
   const Profile profile = stored_profile(profiled, setup.request, *setup.backend);

@@ -7,6 +7,7 @@
 #include "kernels/error.h"
 #include "kernels/nearest.h"
 #include "models/onnx/export.h"
+#include "runtime/snapshot.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
@@ -236,16 +237,57 @@ std::string resume_command(const Invocation& invocation, const std::string& fold
                                        .try_ = resume_command(invocation, folder.string())});
 }
 
-/// Says what is left where the disk is full after the last step.
-void save_trained(const Session& session, const RunSetup& setup, const Choice& choice,
-                  const std::string& output, const RunFiles& files) {
+/// Refuses before training what the disk could not take after it.
+void check_space(const RunSetup& setup, const Prepared& prepared, const std::string& output,
+                 const RunFiles& files) {
+  std::vector<PlannedFile> planned{{"the trained model", output, stored_bytes(setup.path)}};
+  if (!files.checkpoint.empty()) {
+    // While a later one is written, the one before it is still there.
+    const std::int64_t bytes = snapshot_bytes(prepared.training.lowered.graph);
+    planned.push_back({"the checkpoint", files.checkpoint, 2 * bytes});
+  }
+  require_space(planned);
+}
+
+/// The checkpoint of a run whose model could not be saved, in the first folder that takes it; empty
+/// where none does.
+std::string rescue_run(const Session& session, const RunSetup& setup, const TrainSettings& settings,
+                       const RunFiles& files, const RunResult& result) {
+  namespace fs = std::filesystem;
+  if (!files.checkpoint.empty()) return files.checkpoint;  // written after the last epoch
+  const fs::path folder = fs::path(files.rescue).parent_path().filename();
+  std::error_code ignored;
+  for (const fs::path& place :
+       {fs::path(files.rescue).parent_path(), folder, fs::temp_directory_path(ignored) / folder}) {
+    const std::string path = (place / kCheckpointFile).string();
+    try {
+      keep_run(setup, session, settings, files, result.progress, result.metrics, path);
+      return path;
+    } catch (const std::exception&) {
+      // The next place; the first failure is the one that the user is told of.
+      fs::remove(place, ignored);
+    }
+  }
+  return {};
+}
+
+/// Where the trained model cannot be saved, the training is kept all the same.
+void save_trained(const Invocation& invocation, const Session& session, const RunSetup& setup,
+                  const Choice& choice, const TrainSettings& settings, const std::string& output,
+                  const RunFiles& files, const RunResult& result) {
   try {
     write_trained(session, setup, choice, output);
   } catch (const Error& error) {
-    if (files.checkpoint.empty()) throw;
+    const std::string kept = rescue_run(session, setup, settings, files, result);
     ErrorText text = error.text();
-    text.try_ += fmt::format("; the checkpoint {} is intact, --resume its folder writes the model",
-                             files.checkpoint);
+    if (kept.empty()) {
+      text.why += "; no folder took a checkpoint either";
+      throw Error(error.kind(), std::move(text));
+    }
+    const std::string folder = std::filesystem::path(kept).parent_path().string();
+    text.why += fmt::format("; the training is kept in {}", kept);
+    text.try_ = fmt::format("free space, or give another -o; then this writes the model: {}",
+                            resume_command(invocation, folder));
     throw Error(error.kind(), std::move(text));
   }
 }
@@ -268,17 +310,20 @@ int run(const Invocation& invocation, Console& console) {
       output_path(invocation, "output", default_output(invocation.arguments[0]));
   RunFiles files = files_of(invocation, output);
   RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/plans);
+  require_enough_samples(setup, options);
+  warn_of_synthetic(setup, options, console);
   if (options.given("budget") && !setup.plan) plan_first(setup, invocation, console);
   if (setup.plan) files.plan_json = plan_to_json(*setup.plan);
   const Choice choice = choose(setup, options, console);
   const TrainSettings settings = train_settings(options, setup.settings);
   Prepared prepared = prepare_choice(setup, choice);
   print_start(setup, choice, prepared, settings, console);
+  check_space(setup, prepared, output, files);
   Session session(std::move(prepared), *setup.backend);
   if (!options.flag("compare-fp32")) setup.model.graph.drop_contents();
   const RunResult result = run_training(setup, choice, session, settings, files, console);
   if (result.outcome.stopped) throw_interrupted(invocation, files, result.outcome.attempts);
-  save_trained(session, setup, choice, output, files);
+  save_trained(invocation, session, setup, choice, settings, output, files, result);
 
   std::optional<RunResult> twin;
   if (options.flag("compare-fp32")) twin = train_twin(setup, settings, console);
@@ -286,11 +331,16 @@ int run(const Invocation& invocation, Console& console) {
     nlohmann::ordered_json out = json_of(result, options.flag("log-losses"));
     out["model"] = output;
     out["run_log"] = files.log;
+    out["data"] = setup.data().label;
+    out["synthetic"] = setup.data().label == "synthetic";
     if (twin) out["fp32"] = json_of(*twin, false);
     print_json(console, out);
   } else {
     console.print(text_of(result, twin, choice.name));
     console.print(fmt::format("\nmodel    {}\nrun log  {}\n", output, files.log));
+    if (setup.data().label == "synthetic") {
+      console.print(fmt::format("note     {}\n", kMadeUpData));
+    }
   }
   return stop_requested() ? exit_code(ErrorKind::Interrupted) : kExitOk;
 }

@@ -314,8 +314,8 @@ TEST_F(BadInput, APlanEditedToWhatNobodyKnowsIsRefused) {
 TEST_F(BadInput, ACheckpointIsResumedByItsOwnRunOnly) {
   ASSERT_EQ(train({"--steps", "2", "--checkpoint", "kept", "-o", "a.onnx"}).status, 0);
   const auto resume = [&](std::vector<std::string> more) {
-    std::vector<std::string> words{"train", "net.onnx", "-q",       "--steps", "4",
-                                   "-o",    "b.onnx",   "--resume", "kept"};
+    std::vector<std::string> words{"train", "net.onnx", "--data", "synthetic", "-q",  "--steps",
+                                   "4",     "-o",       "b.onnx", "--resume",  "kept"};
     words.insert(words.end(), more.begin(), more.end());
     return run(words);
   };
