@@ -11,6 +11,9 @@ namespace {
 constexpr LabelEffort kNearBound = {.made = 10'000, .joined = 300'000};
 constexpr LabelEffort kBeamNearBound = {.kept = 300, .joined = 30'000};
 
+/// With more limits that have a price, forgetting the others spares few labels.
+constexpr long kMostPriced = 3;
+
 constexpr std::size_t kLabelsNear = 400;
 
 /// Labels kept in all by a beam within lowered limits.
@@ -87,7 +90,9 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
 /// left, true when even they are too many, empty when only the other limits can tell.
 std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const LabelEffort& effort,
                                                    double beyond) {
-  if (!cut_) return std::nullopt;
+  const auto priced = std::count_if(node.state.multiplier.begin(), node.state.multiplier.end(),
+                                    [](double m) { return m > 0; });
+  if (!cut_ || priced > kMostPriced) return std::nullopt;
   if (!relaxation_ || !relaxation_->holds(node.state)) {
     std::vector<int> rows;
     for (std::size_t r = 0; r < node.state.rows.size(); ++r)
@@ -95,9 +100,9 @@ std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const Label
     std::sort(rows.begin(), rows.end());
     relaxation_ = std::make_unique<Relaxation>(graph_, task_, rows, cut_->step);
   }
-  LabelResult result = relaxation_->search(
-      offsets_, view_, *goal_, dual_->pricing(), node.state,
-      dual_->constant(node.state.rows, node.state.multiplier), row_bounds_, beyond, effort);
+  LabelResult result = relaxation_->search(offsets_, view_, *goal_, dual_->pricing(), node.state,
+                                           dual_->constant(node.state.rows, node.state.multiplier),
+                                           row_bounds_, beyond, effort);
   if (!result.complete) return true;
   if (result.found.empty()) {
     close(node, result.least_other);

@@ -77,8 +77,8 @@ LabelResult Relaxation::search(const Offsets& offsets, const View& view, const P
     if (const int number = renumbered(row.row); number >= 0) kept.push_back({number, row.pricing});
   classes_.look_ahead(graph_, view.allowed);
   cut_.classes.look_ahead(graph_, view.allowed, {classes_.steps.data(), cut_.step});
-  const LabelTask task{graph_, offsets,    classes_, task_, view, goal, priced,
-                       rows,   multiplier, constant, kept};
+  const LabelTask task{graph_, offsets, classes_,   task_,    view, goal,
+                       priced, rows,    multiplier, constant, kept};
   return label_join(task, cut_, stop, effort);
 }
 

@@ -171,8 +171,8 @@ TEST(EarlyStop, OnLayersThatAreAllAlikeIsNearTheBest) {
   }
 }
 
-/// A knapsack: the bytes saved over all events bind, while the faster kernels' bytes and the ms that
-/// they spare are limited without a price, and yet differ from choice to choice.
+/// A knapsack: the bytes saved over all events bind, while the faster kernels' bytes and the ms
+/// that they spare are limited without a price, and yet differ from choice to choice.
 Problem knapsack(std::uint64_t seed, int layers) {
   testing::RandomProblem random(seed, 1, 1);
   Problem problem;
