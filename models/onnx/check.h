@@ -43,6 +43,11 @@ void expand_operators(onnx::ModelProto& model);
 /// Applies --batch and --input. Throws Usage where they fit no input or leave a dimension open.
 InputSizes input_sizes(const ModelFile& file, const ImportOptions& options);
 
+/// Exporters compute Expand of a learned row (a class token, the first state of latents) to the
+/// batch. Such an initializer becomes its row and the Expand again (rows.cpp), so that it stays one
+/// parameter and follows --batch.
+void share_rows(ModelFile& file, std::int64_t batch);
+
 /// Writes the sizes of the file itself into the graph's inputs and lets ONNX infer all shapes.
 /// Returns what its strict inference complains of, or nothing: where an operator is not ours the
 /// complaint may be wrong, so it counts only after the conversion.

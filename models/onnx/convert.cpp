@@ -399,12 +399,20 @@ Conversion convert(const ModelFile& file, const InputSizes& sizes, const ImportO
     first.run(sizes.written);
     literals = std::move(first.scope.literals);
   }
-  Walk walk(file, sizes, options, load_weights);
-  walk.scope.written = literals.has_value() ? &*literals : nullptr;
-  walk.scope.written_batch = sizes.written_batch;
-  walk.scope.batches = {sizes.written_batch};
-  walk.run(sizes.shapes);
-  return finish(std::move(walk.scope), std::move(walk.unsupported));
+  const auto walked = [&](const std::set<std::string>* trained) {
+    auto walk = std::make_unique<Walk>(file, sizes, options, load_weights);
+    walk->scope.trained = trained;
+    walk->scope.written = literals.has_value() ? &*literals : nullptr;
+    walk->scope.written_batch = sizes.written_batch;
+    walk->scope.batches = {sizes.written_batch};
+    walk->run(sizes.shapes);
+    return walk;
+  };
+  auto walk = walked(nullptr);
+  const std::set<std::string> trained = walk->scope.half_trained();
+  if (!trained.empty()) walk = walked(&trained);
+  walk->scope.trained = nullptr;
+  return finish(std::move(walk->scope), std::move(walk->unsupported));
 }
 
 }  // namespace mpsearch

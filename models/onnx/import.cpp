@@ -14,6 +14,7 @@ Conversion converted(ModelFile& file, const ImportOptions& options, bool load_we
   check_and_expand(file);
   expand_operators(file.proto);
   const InputSizes sizes = input_sizes(file, options);
+  share_rows(file, sizes.written_batch);
   const std::string complaint = infer_shapes(file, sizes);
   Conversion conversion = convert(file, sizes, options, load_weights);
   if (conversion.unsupported.empty() && !complaint.empty()) {
@@ -118,10 +119,11 @@ std::vector<LayerSummary> layers_of(const Graph& graph) {
 
 Model import_model(const std::filesystem::path& path, const ImportOptions& options) {
   ModelFile file = open_model(path);
+  const std::string sha256 = sha256_of(file);
   Conversion conversion = converted(file, options, true);
   if (!conversion.unsupported.empty()) refuse(file, conversion.unsupported);
   conversion.model.name = path.filename().string();
-  conversion.model.sha256 = sha256_of(file);
+  conversion.model.sha256 = sha256;
   for (const onnx::StringStringEntryProto& entry : file.proto.metadata_props()) {
     conversion.model.metadata[entry.key()] = entry.value();
   }

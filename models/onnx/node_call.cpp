@@ -61,10 +61,11 @@ ValueId NodeCall::operand(std::size_t input) {
   const Symbol& known = symbol(input);
   if (!known.at_import()) return data(input);
   const std::string& name = node.input(static_cast<int>(input));
-  std::string root = name;
-  while (scope.symbol(root).mover != nullptr) root = scope.symbol(root).mover->input(0);
-  if (scope.roles.mark(root) == TrainingRoles::Mark::Parameter) return weight(input);
+  if (scope.roles.mark(scope.root_of(name)) == TrainingRoles::Mark::Parameter) return weight(input);
   if (!scope.is_weight(name)) return data(input);
+  // What exporters compute of constants (grids, deviations) is subtracted or divided by, or filled.
+  const bool apart = node.op_type() == "Sub" || node.op_type() == "Div";
+  if ((apart && scope.is_folded(name)) || scope.is_filled(name)) return data(input);
   const std::size_t other = 1 - input;
   const Symbol& beside = symbol(other);
   const bool prepares = !beside.at_import() && !scope.learned(beside.value);
@@ -74,7 +75,7 @@ ValueId NodeCall::operand(std::size_t input) {
 ValueId NodeCall::part(std::size_t input) {
   const std::string& name = node.input(static_cast<int>(input));
   if (!symbol(input).at_import() || !scope.is_weight(name)) return data(input);
-  return scope.is_mask(name) ? data(input) : weight(input);
+  return scope.is_filled(name) || scope.is_mask(name) ? data(input) : weight(input);
 }
 
 const HostTensor& NodeCall::constant(std::size_t input) {

@@ -61,10 +61,16 @@ void set_inference_mode(onnx::GraphProto& graph) {
   }
 }
 
+/// Values of one row (share_rows) are those of all rows.
 void set_elements(onnx::TensorProto& tensor, const std::vector<float>& values) {
-  require(elements_of(shape_of(tensor)) == static_cast<std::int64_t>(values.size()),
-          ErrorKind::Internal, "new values of '" + tensor.name() + "' differ in number");
-  const std::string raw = encoded(tensor.data_type(), values);
+  const std::int64_t elements = elements_of(shape_of(tensor));
+  const auto given = static_cast<std::int64_t>(values.size());
+  const bool one_row = tensor.dims_size() > 2 && given * tensor.dims(0) == elements;
+  require(given == elements || one_row, ErrorKind::Internal,
+          "new values of '" + tensor.name() + "' differ in number");
+  const std::string row = encoded(tensor.data_type(), values);
+  std::string raw;
+  for (std::int64_t i = 0; i < (one_row ? tensor.dims(0) : 1); ++i) raw += row;
   tensor.clear_float_data();
   tensor.clear_int32_data();
   tensor.clear_double_data();

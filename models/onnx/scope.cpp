@@ -64,9 +64,9 @@ TrainingRoles::TrainingRoles(const ModelFile& file, const ImportOptions& options
       if (entry.value() == "BUFFER") marks_[info.name()] = Mark::Buffer;
     }
   }
-  const bool marked = std::ranges::any_of(
-      marks_, [](const auto& entry) { return entry.second == Mark::Parameter; });
-  if (!marked) return;
+  marked_ = std::ranges::any_of(marks_,
+                                [](const auto& entry) { return entry.second == Mark::Parameter; });
+  if (!marked_) return;
   for (const Initializer& initializer : file.initializers) {
     if (!marks_.contains(initializer.name) && is_filler(initializer)) {
       marks_[initializer.name] = Mark::Buffer;
@@ -86,7 +86,8 @@ bool TrainingRoles::trains(const std::string& name, bool by_use) const {
   };
   if (any(options_.freeze)) return false;
   if (any(options_.train)) return true;
-  return by_use && mark(name) != Mark::Buffer;
+  const Mark of_file = mark(name);
+  return of_file == Mark::Parameter || (by_use && of_file != Mark::Buffer);
 }
 
 void TrainingRoles::require_matches(const std::vector<std::string>& names) const {
@@ -183,10 +184,27 @@ bool Scope::is_weight(const std::string& name) const {
          roles.trains(name, false);
 }
 
-bool Scope::is_mask(const std::string& name) {
+std::string Scope::root_of(const std::string& name) {
   std::string root = name;
   while (symbol(root).mover != nullptr) root = symbol(root).mover->input(0);
+  return root;
+}
+
+bool Scope::is_folded(const std::string& name) {
+  const std::string root = root_of(name);
+  return root.starts_with("onnx::") ||
+         (roles.marked() && roles.mark(root) == TrainingRoles::Mark::None);
+}
+
+bool Scope::is_filled(const std::string& name) {
+  const std::string root = root_of(name);
+  if (!roles.marked() || roles.mark(root) != TrainingRoles::Mark::None) return false;
   const std::vector<double>& elements = constant(root).reals;
+  return std::ranges::all_of(elements, [&](double value) { return value == elements[0]; });
+}
+
+bool Scope::is_mask(const std::string& name) {
+  const std::vector<double>& elements = constant(root_of(name)).reals;
   constexpr double kHuge = 1e8;
   const bool huge = std::any_of(elements.begin(), elements.end(),
                                 [](double value) { return !(std::fabs(value) < kHuge); });
@@ -257,25 +275,44 @@ ValueId Scope::folded(const std::string& name) {
   return folded_[name] = id;
 }
 
+std::set<std::string> Scope::half_trained() {
+  std::set<std::string> names;
+  for (const auto& [name, value] : folded_) {
+    const std::string root = root_of(name);
+    const auto leaf = leaves_.find(root);
+    const bool trains = root != name && leaf != leaves_.end() &&
+                        model.graph.value(leaf->second).kind == ValueKind::Parameter;
+    if (trains) names.insert(root);
+  }
+  return names;
+}
+
 ValueId Scope::value(const std::string& name, bool train) {
   const Symbol known = symbol(name);
-  if (known.value != kNone) return known.value;
+  if (known.value != kNone) {
+    // Moved as a constant before, now a weight.
+    if (known.mover != nullptr && train) value(root_of(name), true);
+    return known.value;
+  }
   require(known.at_import(), ErrorKind::Internal, "nothing is known of '" + name + "'");
   if (known.mover != nullptr) {
-    std::string root = name;
-    while (symbol(root).mover != nullptr) root = symbol(root).mover->input(0);
-    return roles.trains(root, train) ? moved(name) : folded(name);
+    const std::string root = root_of(name);
+    const bool by_use = train || (trained != nullptr && trained->contains(root));
+    if (roles.trains(root, by_use)) return moved(name, true);
+    // An Expand to the file's batch follows another one only as a node.
+    return is_weight(name) && known.mover->op_type() == "Expand" ? moved(name, false)
+                                                                 : folded(name);
   }
   if (known.initializer == nullptr) return folded(name);
   const bool parameter = onnx_trains(known.type) && roles.trains(name, train);
   return leaf(*known.initializer, parameter ? ValueKind::Parameter : ValueKind::Constant);
 }
 
-/// The nodes between a parameter and its use, added once.
-ValueId Scope::moved(const std::string& name) {
+/// The nodes between an initializer and its use, added once.
+ValueId Scope::moved(const std::string& name, bool train) {
   const Symbol known = symbol(name);
   const onnx::NodeProto& node = *known.mover;
-  const ValueId from = value(node.input(0), true);
+  const ValueId from = value(node.input(0), train);
   const std::string label = node.name().empty() ? name : node.name();
   ValueId to = from;
   if (node.op_type() == "Transpose") {

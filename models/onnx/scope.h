@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -54,12 +55,16 @@ class TrainingRoles {
   /// Whether an initializer trains, that its use would (or would not) train.
   bool trains(const std::string& name, bool by_use) const;
 
+  /// Whether the file marks parameters at all.
+  bool marked() const { return marked_; }
+
   /// Throws Usage where a pattern matches none of `names`.
   void require_matches(const std::vector<std::string>& names) const;
 
  private:
   const ImportOptions& options_;
   std::unordered_map<std::string, Mark> marks_;
+  bool marked_ = false;
 };
 
 /// Whether `name` matches `pattern`: '*' stands for any characters, '?' for one.
@@ -91,6 +96,21 @@ class Scope {
 
   /// A float initializer that training may change: more than one element, or marked by the file.
   bool is_weight(const std::string& name) const;
+
+  /// The initializer behind `name`, through what moves it.
+  std::string root_of(const std::string& name);
+
+  /// Whether the initializer behind `name` was computed by the exporter: PyTorch's mark no such one
+  /// or call it onnx::OPERATOR_NUMBER.
+  bool is_folded(const std::string& name);
+
+  /// Whether all its elements are equal, in a file that marks its parameters and not this one.
+  bool is_filled(const std::string& name);
+
+  /// Initializers that train in one place and were taken for constants, moved, in another: known
+  /// only when all nodes have been seen. `trained` tells them to another walk.
+  std::set<std::string> half_trained();
+  const std::set<std::string>* trained = nullptr;
 
   /// Whether the weight behind `name` looks like a mask: with elements that are infinite or huge,
   /// or made of zeros and ones, or of zeros and one number far below.
@@ -125,7 +145,7 @@ class Scope {
   void tie_weights();
   ValueId leaf(const Initializer& initializer, ValueKind kind);
   ValueId folded(const std::string& name);
-  ValueId moved(const std::string& name);
+  ValueId moved(const std::string& name, bool train);
 
   bool load_weights_;
   std::deque<onnx::NodeProto> ties_;  // movers from a table to the weight that is tied to it
