@@ -61,11 +61,12 @@ std::vector<std::string> names_in(const fs::path& folder) {
     wanted = wanted.parent_path();
   }
   const std::string folder = wanted.parent_path().string();
+  const std::string nearest = did_you_mean_file(path);
   throw Error(ErrorKind::Missing,
               {.what = "the data do not exist",
                .at = path,
                .why = fmt::format("{} has no {}", folder, wanted.filename().string()),
-               .try_ = did_you_mean_file(path)});
+               .try_ = nearest.empty() ? "a path that exists, or --data synthetic" : nearest});
 }
 
 /// The file of a folder under one of its usual names: with - or . before idx, packed or not.
@@ -137,12 +138,37 @@ Arrays read_list(const std::string& spec, const DataRequest& request) {
   return split(std::move(arrays), request.targets.size());
 }
 
+/// "x [samples, 1, 28, 28] F32; target [samples, ...], classes or numbers".
+std::string arrays_text(const DataRequest& request) {
+  std::string text;
+  for (const ArrayRequest& input : request.inputs) {
+    text += input.name + " [samples";
+    for (const std::int64_t dim : input.sample_shape) {
+      text += dim < 0 ? ", any" : fmt::format(", {}", dim);
+    }
+    text += fmt::format("] {}; ", name_of(input.dtype));
+  }
+  for (const ArrayRequest& target : request.targets) {
+    text += fmt::format("{} [samples, ...], classes or numbers{}", target.name,
+                        &target == &request.targets.back() ? "" : "; ");
+  }
+  return text;
+}
+
 Arrays read_file(const std::string& path, const DataRequest& request) {
   if (!starts_with(FileBytes::map(path).view(), "PK\x03\x04")) return read_list(path, request);
   std::vector<std::string> names;
   for (const ArrayRequest& input : request.inputs) names.push_back(input.name);
   for (const ArrayRequest& target : request.targets) names.push_back(target.name);
-  return split(read_npz(path, names), request.targets.size());
+  try {
+    return split(read_npz(path, names, arrays_text(request)), request.targets.size());
+  } catch (const Error& error) {
+    ErrorText text = error.text();
+    if (!text.try_.empty() || error.kind() != ErrorKind::BadContent) throw;
+    for (std::string& name : names) name += "=...";
+    text.try_ = fmt::format("numpy.savez(\"{}\", {})", path, fmt::join(names, ", "));
+    throw Error(error.kind(), std::move(text));
+  }
 }
 
 Arrays synthetic(const DataRequest& request) {
@@ -185,7 +211,8 @@ Dataset fit(const std::string& spec, Arrays arrays, const DataRequest& request) 
     if (array.samples() == first.samples()) return;
     refuse_data(
         "inputs and target differ in number", array.origin(),
-        fmt::format("{} samples, but {} in {}", array.samples(), first.samples(), first.origin()));
+        fmt::format("{} samples, but {} in {}", array.samples(), first.samples(), first.origin()),
+        "arrays whose first dimensions are equal: a row for each sample");
   };
   for (const DataArray& target : arrays.targets) require_as_many(target);
   for (std::size_t i = 0; i < arrays.inputs.size(); ++i) {

@@ -242,7 +242,9 @@ std::int64_t DataArray::count_below(std::int64_t below, std::optional<std::int64
       refuse(ErrorKind::BadContent, fmt::format("value {} is out of range 0..{}", value, below - 1),
              fmt::format("{}, record {}{}", origin_, sample,
                          count > 1 ? fmt::format(", element {}", i) : ""),
-             whose);
+             whose,
+             fmt::format("integers from 0 to {}{}", below - 1,
+                         ignored ? fmt::format("; {} marks a target to leave out", *ignored) : ""));
     }
   }
   return counted;

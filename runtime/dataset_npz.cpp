@@ -55,7 +55,8 @@ DataArray read_member(archive* reader, const std::string& path, const std::strin
 
 }  // namespace
 
-std::vector<DataArray> read_npz(const std::string& path, const std::vector<std::string>& names) {
+std::vector<DataArray> read_npz(const std::string& path, const std::vector<std::string>& names,
+                                const std::string& expected) {
   FileBytes::map(path);  // its errors are clearer than the library's
   const ArchivePointer reader = open_archive(path);
   std::map<std::string, DataArray> found;
@@ -76,7 +77,8 @@ std::vector<DataArray> read_npz(const std::string& path, const std::vector<std::
     const auto array = found.find(name);
     if (array == found.end()) {
       refuse_data(fmt::format("the NPZ file has no array {}", name), path,
-                  fmt::format("it holds: {}", fmt::join(members, ", ")),
+                  fmt::format("it holds: {}{}", fmt::join(members, ", "),
+                              expected.empty() ? "" : "; the model takes: " + expected),
                   did_you_mean(name, members));
     }
     arrays.push_back(array->second);

@@ -18,7 +18,8 @@ DataArray read_idx(const std::string& path);
 DataArray read_npy(const std::string& path);
 
 /// The members `names` of an NPZ file, in that order; a missing one is an error with the nearest.
-std::vector<DataArray> read_npz(const std::string& path, const std::vector<std::string>& names);
+std::vector<DataArray> read_npz(const std::string& path, const std::vector<std::string>& names,
+                                const std::string& expected = {});
 
 /// CIFAR-10 / CIFAR-100 binary files read one after the other: images [3, 32, 32] and labels.
 /// A record holds `labels` label bytes, of which the last is used, then the pixels.

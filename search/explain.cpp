@@ -69,8 +69,10 @@ std::string objective_text(Objective objective, double delta) {
 }
 
 /// Under `quality` a choice may be slower than another that fits: "; BF16 would save 0.5 ms at
-/// +1.00e-06 sensitivity", for the least worse of those that save more than timing noise.
-std::string faster_text(const Problem& problem, double step_ms, const std::vector<Swap>& swaps) {
+/// +1.00e-06 sensitivity", for the least worse of those that save more than timing noise; only
+/// " and save 0.5 ms" where `reason` has just said what that one would cost.
+std::string faster_text(const Problem& problem, double step_ms, const std::vector<Swap>& swaps,
+                        const std::string& reason) {
   constexpr double kTie = 0.03;  // of the step
   if (problem.objective == Objective::Ms) return {};
   const Swap* faster = nullptr;
@@ -79,8 +81,12 @@ std::string faster_text(const Problem& problem, double step_ms, const std::vecto
     if (faster == nullptr || swap.delta < faster->delta) faster = &swap;
   }
   if (faster == nullptr) return {};
+  const std::string cost = objective_text(problem.objective, faster->delta);
+  if (reason.ends_with(fmt::format("{} would cost {}", name_of(faster->precision), cost))) {
+    return fmt::format(" and save {:.3g} ms", -faster->other_delta);
+  }
   return fmt::format("; {} would save {:.3g} ms at {}", name_of(faster->precision),
-                     -faster->other_delta, objective_text(problem.objective, faster->delta));
+                     -faster->other_delta, cost);
 }
 
 /// Only one precision was left: say what removed the others.
@@ -160,8 +166,8 @@ void explain_choices(const Profiled& profiled, const Problem& problem,
         swaps_of(profiled.built, problem, choice, now,
                  static_cast<std::size_t>(profiled.built.decision[layer]));
     PlannedLayer& planned = plan.layers[layer];
-    planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps) +
-                     faster_text(problem, now.ms, swaps);
+    planned.reason = reason_of(profiled, problem, layer, planned.precision, swaps);
+    planned.reason += faster_text(problem, now.ms, swaps, planned.reason);
     const auto best = std::ranges::min_element(swaps, {}, [](const Swap& swap) {
       return swap.feasible ? swap.delta : std::numeric_limits<double>::infinity();
     });

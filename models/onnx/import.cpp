@@ -35,12 +35,24 @@ Conversion converted(ModelFile& file, const ImportOptions& options, bool load_we
     table += fmt::format("\n  {:<24} {:>5}  first '{}': {}", entry.op, entry.count,
                          entry.first_node, entry.why);
   }
+  const bool typed = std::ranges::any_of(file.proto.metadata_props(), [](const auto& entry) {
+    return entry.key() == "mpsearch.plan";
+  });
+  if (typed) {
+    throw Error(ErrorKind::BadContent,
+                {.what = "a typed export is for other runtimes: it can be neither trained nor "
+                         "evaluated here",
+                 .at = file.path.string(),
+                 .why = "operator, count, first node:" + table,
+                 .try_ = "run it with ONNX Runtime; here, the file that it was exported from, with "
+                         "--plan"});
+  }
   throw Error(ErrorKind::BadContent,
               {.what = fmt::format("{} of {} nodes use {} operators that cannot be trained", nodes,
                                    file.proto.graph().node_size(), unsupported.size()),
                .at = file.path.string(),
                .why = "operator, count, first node:" + table,
-               .try_ = "mpsearch ops lists what can be trained"});
+               .try_ = "mpsearch ops lists what can be trained, and evaluated"});
 }
 
 std::string producer_of(const onnx::ModelProto& model) {

@@ -198,7 +198,8 @@ json parse(const std::string& text, const std::string& origin) {
   } catch (const json::exception& error) {
     std::string why = error.what();  // "[json.exception.parse_error.101] parse error at ..."
     if (const std::size_t at = why.find("] "); at != std::string::npos) why.erase(0, at + 2);
-    refuse("not a complete JSON document", origin, why);
+    refuse("not a complete JSON document", origin, why,
+           "a copy that is whole, or the command that wrote it again");
   }
 }
 

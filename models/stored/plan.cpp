@@ -1,5 +1,7 @@
 #include "models/stored/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -190,7 +192,15 @@ void write_plan(const std::string& path, const Plan& plan) {
 }
 
 Read<Plan> read_plan(const std::string& path) {
-  return plan_from_json(read_whole_file(path), path);
+  try {
+    return plan_from_json(read_whole_file(path), path);
+  } catch (const Error& error) {
+    ErrorText text = error.text();
+    // No such advice for a file that is there: it would replace that file.
+    if (error.kind() != ErrorKind::Missing || !text.try_.empty()) throw;
+    text.try_ = fmt::format("mpsearch MODEL.onnx --budget SIZE -o {}", path);
+    throw Error(error.kind(), std::move(text));
+  }
 }
 
 }  // namespace mpsearch

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "search/cli/table.h"
 
@@ -58,6 +59,9 @@ Entry entry_of(const OptionSpec& spec) {
                                : fmt::format("-{}, --{}", spec.letter, spec.name),
               std::string(spec.help)};
   if (!spec.value.empty()) entry.left += fmt::format(" {}", spec.value);
+  if (!spec.words.empty() && spec.value.find('|') == std::string_view::npos) {
+    entry.right += fmt::format(" ({})", fmt::join(spec.words, ", "));
+  }
   if (!spec.fallback.empty()) entry.right += fmt::format(" [{}]", spec.fallback);
   if (spec.repeats) entry.right += " (repeatable)";
   return entry;

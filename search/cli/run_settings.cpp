@@ -56,11 +56,12 @@ InputSettings input_from(const std::string& text) {
   return input;
 }
 
+/// `flag` is what stands before the precision: "--forbid ".
 Precision precision_named(const std::string& text, const std::string& flag) {
   const std::optional<Precision> precision = precision_from(text);
   if (!precision) {
-    refuse(fmt::format("{}: no precision '{}'", flag, text), "there are fp32, bf16, fp16 and fp8",
-           flag + " bf16");
+    refuse(fmt::format("{}{}: no precision '{}'", flag, text, text),
+           "there are fp32, bf16, fp16 and fp8", flag + "bf16");
   }
   return *precision;
 }
@@ -71,7 +72,8 @@ PinSettings pin_from(const std::string& text) {
     refuse(fmt::format("--pin {}: no PATTERN=PRECISION", text),
            "a pattern names layers ('conv*') or operators ('op:Softmax')", "--pin 'conv*=fp32'");
   }
-  const Precision precision = precision_named(text.substr(at + 1), "--pin PATTERN=PRECISION");
+  const Precision precision =
+      precision_named(text.substr(at + 1), "--pin " + text.substr(0, at + 1));
   return {text.substr(0, at), std::string(name_of(precision))};
 }
 
@@ -93,12 +95,12 @@ void take_precisions(const Options& options, TrainingSettings& settings) {
   if (options.has("precisions")) {
     precisions.clear();
     for (const std::string& name : split(options.text("precisions"))) {
-      precisions.push_back(precision_named(name, "--precisions"));
+      precisions.push_back(precision_named(name, "--precisions "));
     }
   }
   for (const std::string& list : options.list("forbid")) {
     for (const std::string& name : split(list)) {
-      std::erase(precisions, precision_named(name, "--forbid"));
+      std::erase(precisions, precision_named(name, "--forbid "));
     }
   }
   if (precisions.empty()) refuse("no precision is left to choose from", {}, "--forbid less");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -5,6 +6,7 @@
 
 #include "models/stored/plan.h"
 #include "search/cli/output.h"
+#include "search/cli/shell_word.h"
 #include "search/cli/size.h"
 #include "search/cli/table.h"
 #include "search/cli/verbs.h"
@@ -36,6 +38,15 @@ std::vector<Difference> differences(const Plan& a, const Plan& b) {
   return out;
 }
 
+/// Whether a precision is not the one that the plan's own words are of.
+bool edited(const Plan& plan) {
+  return std::ranges::any_of(plan.layers, [](const PlannedLayer& layer) {
+    return (layer.runner_up && layer.runner_up->precision == layer.precision) ||
+           (layer.precision == Precision::FP32 && layer.sensitivity != 0) ||
+           layer.reason.starts_with(fmt::format("{} would ", name_of(layer.precision)));
+  });
+}
+
 nlohmann::ordered_json json_of(const Plan& a, const Plan& b,
                                const std::vector<Difference>& layers) {
   const auto precision = [](const std::string& text) {
@@ -51,6 +62,7 @@ nlohmann::ordered_json json_of(const Plan& a, const Plan& b,
   out["peak_bytes"] = {a.peak_bytes, b.peak_bytes};
   out["step_ms"] = {a.step_ms, b.step_ms};
   out["sensitivity"] = {a.sensitivity, b.sensitivity};
+  out["edited"] = {edited(a), edited(b)};
   out["same_model"] = a.model.sha256 == b.model.sha256;
   return out;
 }
@@ -73,6 +85,13 @@ std::string text_of(const Plan& a, const Plan& b, const std::vector<Difference>&
        {"step", fmt::format("{:.3g} ms", a.step_ms), fmt::format("{:.3g} ms", b.step_ms)},
        {"sensitivity", fmt::format("{:.3g}", a.sensitivity), fmt::format("{:.3g}", b.sensitivity)}},
       0);
+  for (const auto& [plan, letter] : {std::pair(&a, 'a'), std::pair(&b, 'b')}) {
+    if (!edited(*plan)) continue;
+    out += fmt::format(
+        "\n{} was edited by hand: its figures are still those from before; mpsearch verify {} "
+        "--plan {} says which hold\n",
+        letter, plan->model.name, shell_word(names[letter == 'a' ? 0 : 1]));
+  }
   return out;
 }
 
@@ -101,12 +120,12 @@ int run(const Invocation& invocation, Console& console) {
 }  // namespace
 
 Verb diff_verb() {
-  return {
-      .name = "diff",
-      .summary = "two plans side by side",
-      .arguments = {{.name = "A.json", .help = "a plan"}, {.name = "B.json", .help = "another"}},
-      .examples = {"diff plan.json plan-80.json"},
-      .run = run};
+  return {.name = "diff",
+          .summary = "two plans side by side",
+          .arguments = {{.name = "A.json", .help = "a plan"},
+                        {.name = "B.json", .help = "the plan to compare it with"}},
+          .examples = {"diff plan.json plan-80.json"},
+          .run = run};
 }
 
 }  // namespace mpsearch

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -60,6 +61,11 @@ std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::in
   return plans;
 }
 
+bool same_choice(const Plan& a, const Plan& b) {
+  return std::ranges::equal(a.layers, b.layers, {}, &PlannedLayer::precision,
+                            &PlannedLayer::precision);
+}
+
 int run(const Invocation& invocation, Console& console) {
   const Options& options = invocation.options;
   const std::filesystem::path folder = options.given("output") ? options.text("output") : "pareto";
@@ -75,6 +81,7 @@ int run(const Invocation& invocation, Console& console) {
   std::filesystem::create_directories(folder, failed);
   nlohmann::ordered_json points = nlohmann::ordered_json::array();
   std::vector<std::vector<std::string>> rows;
+  std::string first;  // file of the last row
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const Plan& plan = plans[i];
     const std::string path = (folder / fmt::format("plan-{:02}.json", i + 1)).string();
@@ -84,6 +91,12 @@ int run(const Invocation& invocation, Console& console) {
                       {"step_ms", plan.step_ms},
                       {"sensitivity", plan.sensitivity},
                       {"plan", path}});
+    if (i > 0 && same_choice(plan, plans[i - 1])) {
+      // One row for all budgets with the same plan.
+      rows.back().back() = fmt::format("{} to {:02}", first, i + 1);
+      continue;
+    }
+    first = path;
     rows.push_back({format_bytes(plan.budget_bytes), format_bytes(plan.peak_bytes),
                     fmt::format("{:.3f} ms", plan.step_ms), fmt::format("{:.2e}", plan.sensitivity),
                     path});

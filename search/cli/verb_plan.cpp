@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -33,6 +34,9 @@ void warn_of_emulation(const RunSetup& setup, const Plan& plan, Console& console
         "the times, which were measured, include the decoding");
   }
 }
+
+/// What a plan may be slower than FP32 before its user is told what would change that.
+constexpr double kSlower = 0.02;
 
 struct PlanFiles {
   std::string plan;
@@ -88,6 +92,12 @@ int run(const Invocation& invocation, Console& console) {
   console.print(plan_text(plan, console.width()));
   if (!dry)
     console.print(fmt::format("plan         {}\nreport       {}\n", files.plan, files.report));
+  if (plan.objective_name == "quality" && !plan.max_time_ratio &&
+      plan.step_ms > (1 + std::max(kSlower, plan.step_ms_spread)) * plan.fp32_step_ms) {
+    console.note(
+        "the plan is slower than FP32: --max-time-ratio 1 keeps to FP32's time, --objective speed "
+        "finds the fastest plan");
+  }
   const std::string& data = setup.data().label;
   console.note(fmt::format("next: mpsearch train {} --plan {} --data {}", shell_word(setup.path),
                            dry ? "PLAN" : shell_word(files.plan),

@@ -6,6 +6,7 @@
 
 #include "kernels/error.h"
 #include "models/stored/atomic_file.h"
+#include "models/stored/plan.h"
 #include "search/cli/dump_problem.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
@@ -99,9 +100,24 @@ std::string text_of(const Problem& problem, const Solution& solution, double sol
                            solution.solver);
 }
 
+Problem problem_at(const std::string& path) {
+  const std::string content = read_whole_file(path);
+  try {
+    return read_problem(content, path);
+  } catch (const Error&) {
+    const nlohmann::json document = nlohmann::json::parse(content, nullptr, false);
+    if (!document.is_object() || document.value("format", nlohmann::json()) != Plan().format) throw;
+    throw Error(ErrorKind::BadContent,
+                {.what = "this is a plan, not a problem",
+                 .at = path,
+                 .why = "solve reads the optimisation problem that a plan answers",
+                 .try_ = "mpsearch MODEL.onnx --budget SIZE --dump-problem problem.json"});
+  }
+}
+
 int run(const Invocation& invocation, Console& console) {
   const std::string& path = invocation.arguments[0];
-  const Problem problem = read_problem(read_whole_file(path), path);
+  const Problem problem = problem_at(path);
   dump_problem(invocation.options, problem);
   SolveOptions options;
   options.engine = engine_named(invocation.options.text("solver"));

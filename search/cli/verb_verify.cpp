@@ -123,7 +123,7 @@ nlohmann::ordered_json json_of(const Verdict& verdict) {
 
 /// What was proven here, and what rests on the solver's word.
 std::string certificate_text(const PlanProof& proof, const Plan& plan) {
-  if (!proof.fault.empty()) return "refused: " + proof.fault;
+  if (!proof.fault.empty()) return "refused, see below";
   if (!proof.unchecked.empty()) return "not checked: " + proof.unchecked;
   const std::string exact = fmt::format("objective {:.6g} recomputed", plan.objective);
   if (!proof.bound) return exact + "; the bound rests on the solver's search";

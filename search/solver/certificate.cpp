@@ -273,7 +273,9 @@ std::string faulty_numbers(const Problem& problem, const Claim& claim) {
       problem.objective == Objective::Ms ? evaluation.ms : evaluation.sensitivity;
   const double slack = 1e-9 * std::max(std::fabs(objective), std::fabs(claim.objective));
   if (!(std::fabs(objective - claim.objective) <= slack))
-    return fmt::format("the choice's objective is {}, not {}", objective, claim.objective);
+    return fmt::format("the layers' objective is {:.6g}{}, the plan says {:.6g}", objective,
+                       problem.objective == Objective::Ms ? " ms" : " sensitivity",
+                       claim.objective);
   if (!(claim.bound <= claim.objective + slack))
     return fmt::format("the bound {} is above the objective {}", claim.bound, claim.objective);
   if (claim.optimal && !(claim.objective - claim.bound <= slack))

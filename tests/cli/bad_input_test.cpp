@@ -233,7 +233,9 @@ TEST_F(BadInput, TargetsOfAnotherShapeOrRangeAreRefused) {
          "error: value 3 is out of range 0..2\n"
          "  at: y.npy, record 4\n"
          "  why: the model has 3 classes (output '" +
-             output() + "')\n");
+             output() +
+             "')\n"
+             "  try: integers from 0 to 2; -100 marks a target to leave out\n");
 }
 
 /// y = Relu(w), as ONNX's own library writes it.

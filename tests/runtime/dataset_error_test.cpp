@@ -85,7 +85,8 @@ TEST_F(DatasetErrorTest, ALabelOutOfRangeNamesFileRecordValueAndClasses) {
                      folder_.path().string()),
             "3: value 12 is out of range 0..9\n"
             "  at: FOLDER/y.npy, record 2\n"
-            "  why: the model has 10 classes");
+            "  why: the model has 10 classes\n"
+            "  try: integers from 0 to 9");
 }
 
 TEST_F(DatasetErrorTest, LabelsOfMinus100AreIgnoredUnlessAllAre) {
@@ -106,7 +107,8 @@ TEST_F(DatasetErrorTest, LabelsOfMinus100AreIgnoredUnlessAllAre) {
                      folder_.path().string()),
             "3: value -1 is out of range 0..9\n"
             "  at: FOLDER/y.npy, record 1\n"
-            "  why: the model has 10 classes");
+            "  why: the model has 10 classes\n"
+            "  try: integers from 0 to 9; -100 marks a target to leave out");
 }
 
 TEST_F(DatasetErrorTest, ATokenOutOfItsTableIsFoundWhenOpened) {
@@ -116,7 +118,8 @@ TEST_F(DatasetErrorTest, ATokenOutOfItsTableIsFoundWhenOpened) {
   EXPECT_EQ(open(y + "," + y, request),
             "3: value 1 is out of range 0..0\n"
             "  at: FOLDER/y.npy, record 1\n"
-            "  why: the model's input x takes values below 1");
+            "  why: the model's input x takes values below 1\n"
+            "  try: integers from 0 to 0");
 }
 
 TEST_F(DatasetErrorTest, IdxFilesThatAreNotWhatTheyClaim) {
@@ -196,9 +199,11 @@ TEST_F(DatasetErrorTest, AnNpzWithoutTheArrayNamesTheNearest) {
   request.inputs[0].name = "aa";
   EXPECT_EQ(open(kNumpy + "stored.npz", request).substr(0, 35),
             "3: the NPZ file has no array aa\n  a");
-  EXPECT_NE(open(kNumpy + "stored.npz", request)
-                .find("  why: it holds: a, b, target\n  try: did you mean a?"),
-            std::string::npos);
+  EXPECT_NE(
+      open(kNumpy + "stored.npz", request)
+          .find("  why: it holds: a, b, target; the model takes: aa [samples, 2, 3] F32; target "
+                "[samples, ...], classes or numbers\n  try: did you mean a?"),
+      std::string::npos);
 }
 
 TEST_F(DatasetErrorTest, ShapesAndTypesThatDoNotFitTheModel) {
@@ -216,7 +221,8 @@ TEST_F(DatasetErrorTest, ShapesAndTypesThatDoNotFitTheModel) {
   EXPECT_EQ(open_inputs(npy_floats("(3, 4)", std::vector<float>(12))),
             "3: inputs and target differ in number\n"
             "  at: FOLDER/x\n"
-            "  why: 3 samples, but 2 in FOLDER/y.npy");
+            "  why: 3 samples, but 2 in FOLDER/y.npy\n"
+            "  try: arrays whose first dimensions are equal: a row for each sample");
   const std::string x = folder_.write("x", npy_floats("(2,)", {0, 1}));
   EXPECT_EQ(open(x + "," + x, wants({}, DType::I64)),
             "3: the data do not fit the model's input x\n"

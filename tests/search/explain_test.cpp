@@ -93,9 +93,7 @@ TEST(Explain, SensitivityAndTheBudgetDecide) {
   Problem problem = profiled.built.problem;
   problem.limits.bytes = 1000;
   Plan plan = explained(profiled, problem);
-  EXPECT_EQ(plan.layers[1].reason,
-            "best: BF16 would cost +5.00e-01 sensitivity; BF16 would save 0.5 ms at +5.00e-01 "
-            "sensitivity");
+  EXPECT_EQ(plan.layers[1].reason, "best: BF16 would cost +5.00e-01 sensitivity and save 0.5 ms");
   problem.limits.bytes = 60;  // FP32 holds x and y: 80
   plan = explained(profiled, problem);
   EXPECT_EQ(plan.layers[1].precision, Precision::BF16);

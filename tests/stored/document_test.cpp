@@ -142,7 +142,8 @@ TEST_F(PlanTest, OtherFilesAreRefused) {
   EXPECT_EQ(error_of([] { read_plan(kFolder + "absent.json"); }, kFolder),
             "4: the file does not exist\n"
             "  at: FOLDERabsent.json\n"
-            "  why: No such file or directory");
+            "  why: No such file or directory\n"
+            "  try: mpsearch MODEL.onnx --budget SIZE -o FOLDERabsent.json");
   EXPECT_EQ(error_of([] { plan_from_json("{\"format\": ", "p"); }, "\n\n").substr(0, 45),
             "3: not a complete JSON document\n  at: p\n  why");
   EXPECT_EQ(error_of([] { plan_from_json(std::string(100000, '['), "p"); }, "\n\n"),
