@@ -165,8 +165,8 @@ Arrays read_file(const std::string& path, const DataRequest& request) {
   } catch (const Error& error) {
     ErrorText text = error.text();
     if (!text.try_.empty() || error.kind() != ErrorKind::BadContent) throw;
-    for (std::string& name : names) name += "=...";
-    text.try_ = fmt::format("numpy.savez(\"{}\", {})", path, fmt::join(names, ", "));
+    for (std::string& name : names) name = fmt::format("\"{}\": ...", name);
+    text.try_ = fmt::format("numpy.savez(\"{}\", **{{{}}})", path, fmt::join(names, ", "));
     throw Error(error.kind(), std::move(text));
   }
 }

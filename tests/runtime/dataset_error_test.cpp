@@ -204,6 +204,10 @@ TEST_F(DatasetErrorTest, AnNpzWithoutTheArrayNamesTheNearest) {
           .find("  why: it holds: a, b, target; the model takes: aa [samples, 2, 3] F32; target "
                 "[samples, ...], classes or numbers\n  try: did you mean a?"),
       std::string::npos);
+  request.inputs[0].name = "something_else";
+  EXPECT_NE(open(kNumpy + "stored.npz", request)
+                .find("stored.npz\", **{\"something_else\": ..., \"target\": ...})"),
+            std::string::npos);
 }
 
 TEST_F(DatasetErrorTest, ShapesAndTypesThatDoNotFitTheModel) {
