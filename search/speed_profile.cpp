@@ -1,6 +1,7 @@
 #include "search/speed_profile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -25,7 +26,8 @@ constexpr double kTie = 0.03;   // candidates closer than this are equal: the fi
 constexpr double kWorth = 0.2;  // by which more workspace must be faster
 
 double quantile(std::vector<double>& sorted, double part) {
-  return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1) + 0.5)];
+  return sorted[static_cast<std::size_t>(
+      std::lround(part * static_cast<double>(sorted.size() - 1)))];
 }
 
 Timing summary(std::vector<double> runs) {
