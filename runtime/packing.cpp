@@ -1,8 +1,9 @@
 #include "runtime/packing.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "runtime/stacking.h"
 

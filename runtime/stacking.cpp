@@ -125,7 +125,6 @@ void Stacker::open(std::size_t depth, std::int64_t before, const std::vector<int
   Level& level = levels_[depth];
   level.candidates.clear();
   level.next = 0;
-  level.before = before;
   std::int64_t top = std::numeric_limits<std::int64_t>::max();
   const auto open_at = [&](std::size_t i) { return placed_[i] == 0 && offset_[i] >= before; };
   for (std::size_t i = 0; i < blocks_.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "runtime/packing.h"
@@ -38,7 +39,6 @@ class Stacker {
   struct Level {
     std::vector<std::size_t> candidates;
     std::size_t next = 0;
-    std::int64_t before = 0;                                   // offset of the block placed before
     std::vector<std::pair<std::size_t, std::int64_t>> raised;  // blocks and their old offsets
   };
 

@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "kernels/cpu/loops/map.h"
+#include "kernels/cpu/loops/parallel.h"
 #include "kernels/kernel.h"
 
 namespace mpsearch::cpu {
@@ -124,6 +126,22 @@ struct Lists {
     begin[0] = 0;
   }
 };
+
+/// Calls f(row of all outer parts, first element, elements), rows in parallel, each in pieces of at
+/// most `piece` elements.
+template <class F>
+void for_each_piece(const Places& places, std::int64_t piece, const F& f) {
+  const std::int64_t inner = places.inner;
+  const std::int64_t block = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, inner));
+  for_each_block(places.outer * places.rows, block,
+                 [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t row = begin; row < end; ++row) {
+                     for (std::int64_t at = 0; at < inner; at += piece) {
+                       f(row, at, std::min(piece, inner - at));
+                     }
+                   }
+                 });
+}
 
 }  // namespace MPSEARCH_LEVEL
 }  // namespace mpsearch::cpu

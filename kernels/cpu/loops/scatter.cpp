@@ -46,15 +46,7 @@ struct Scatter {
   void operator()() const {
     const Lists lists(places, workspace);
     lists.fill(places, reinterpret_cast<const Int*>(index));
-    const Int inner = places.inner;
-    for_each_block(places.outer * places.rows, std::max<Int>(1, kBlock / std::max<Int>(1, inner)),
-                   [&](Int, Int begin, Int end) {
-                     for (Int i = begin; i < end; ++i) {
-                       for (Int at = 0; at < inner; at += kChunk) {
-                         run(lists, i, at, std::min(kChunk, inner - at));
-                       }
-                     }
-                   });
+    for_each_piece(places, kChunk, [&](Int row, Int at, Int count) { run(lists, row, at, count); });
     if (*lists.bad) write_bad(y, 0, std::min<Int>(1, y.type.elements()));
   }
 

@@ -94,15 +94,8 @@ struct ScatterGrad {
   void operator()() const {
     const Lists lists(places, workspace);
     lists.fill(places, reinterpret_cast<const Int*>(index));
-    const Int inner = places.inner;
-    for_each_block(places.outer * places.rows, std::max<Int>(1, kBlock / std::max<Int>(1, inner)),
-                   [&](Int, Int begin, Int end) {
-                     for (Int row = begin; row < end; ++row) {
-                       for (Int at = 0; at < inner; at += kElements) {
-                         run(lists, row, at, std::min(kElements, inner - at));
-                       }
-                     }
-                   });
+    for_each_piece(places, kElements,
+                   [&](Int row, Int at, Int count) { run(lists, row, at, count); });
     if (!*lists.bad) return;
     write_bad(dx.view, 0, std::min<Int>(1, dx.view.type.elements()));
     write_bad(dupdates.view, 0, dupdates.view.type.elements());
