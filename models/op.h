@@ -40,6 +40,14 @@ struct OpSample {
   double low = -2, high = 2;  // range of the random inputs
 };
 
+/// A function of one element in FP64, as ONNX defines it: constants are folded with it, and tests
+/// hold kernels against it. It shares no arithmetic with them.
+struct Exact {
+  double (*value)(double x, const Attributes&) = nullptr;
+  double (*slope)(double saved, const Attributes&) = nullptr;  // of the mask, the input or output
+  bool (*passes)(double x, const Attributes&) = nullptr;       // the mask, where there is one
+};
+
 struct OpDef {
   std::string_view name;
 
@@ -59,6 +67,8 @@ struct OpDef {
                   std::span<const TensorType> outputs) = nullptr;
 
   std::vector<OpSample> (*samples)() = nullptr;
+
+  Exact exact = {};  // of functions of one element (value) and their gradients (slope)
 
   LayoutRule layout = LayoutRule::Follow;
   int weight = -1;                // input that stays RowMajor under LayoutRule::Image

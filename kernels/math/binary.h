@@ -3,6 +3,7 @@
 // repeated.
 #pragma once
 
+#include "kernels/math/elementwise.h"
 #include "kernels/math/transcendental.h"
 
 namespace mpsearch {
@@ -103,5 +104,7 @@ struct PRelu {
     return a < 0.0F ? dy * a : 0.0F;
   }
 };
+
+using BinaryOps = TypeList<Add, Sub, Mul, Div, Min, Max, Pow, PRelu>;
 
 }  // namespace mpsearch

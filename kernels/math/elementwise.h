@@ -1,11 +1,10 @@
-// What the element-wise functors have in common, and the lists of all of them: a driver, a table or
-// a test loops over UnaryOps and BinaryOps. Adding an op is its functor and its entry here.
+// What the element-wise functors of unary.h and binary.h have in common: each header ends with the
+// list of its functors, over which drivers, tables and tests loop.
 #pragma once
 
 #include <utility>
 
-#include "kernels/math/binary.h"
-#include "kernels/math/unary.h"
+#include "kernels/math/transcendental.h"
 
 namespace mpsearch {
 
@@ -17,14 +16,6 @@ struct TypeList {
     (f.template operator()<T>(), ...);
   }
 };
-
-using UnaryOps =
-    TypeList<Relu, LeakyRelu, Clip, HardSigmoid, HardSwish, Sigmoid, Tanh, Elu, Selu, Softplus,
-             Gelu, GeluTanh, Swish, Mish, Exp, Log, Sqrt, Reciprocal, Neg, Abs, Erf, Sin, Cos, Tan,
-             Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Softsign, Celu, ThresholdedRelu,
-             Shrink, Square, Sign, Floor, Ceil, Round>;
-
-using BinaryOps = TypeList<Add, Sub, Mul, Div, Min, Max, Pow, PRelu>;
 
 /// The functor with its parameters, F::kParameters floats in the order of its members.
 template <class F>

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "kernels/math/elementwise.h"
 #include "kernels/math/transcendental.h"
 
 namespace mpsearch {
@@ -439,5 +440,11 @@ struct Round {
   MPSEARCH_HD float forward(float x) const { return math::round_even(x); }
   MPSEARCH_HD float backward(float /*dy*/, float /*unused*/) const { return 0.0F; }
 };
+
+using UnaryOps =
+    TypeList<Relu, LeakyRelu, Clip, HardSigmoid, HardSwish, Sigmoid, Tanh, Elu, Selu, Softplus,
+             Gelu, GeluTanh, Swish, Mish, Exp, Log, Sqrt, Reciprocal, Neg, Abs, Erf, Sin, Cos, Tan,
+             Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Softsign, Celu, ThresholdedRelu,
+             Shrink, Square, Sign, Floor, Ceil, Round>;
 
 }  // namespace mpsearch

@@ -6,6 +6,7 @@
 #include "models/onnx/attributes.h"
 #include "models/onnx/fold_rows.h"
 #include "models/onnx/shape_rules.h"
+#include "models/op.h"
 
 namespace mpsearch {
 namespace {
@@ -153,25 +154,28 @@ bool both(double a, double b) { return a != 0 && b != 0; }
 bool either(double a, double b) { return a != 0 || b != 0; }
 bool one_of_two(double a, double b) { return (a != 0) != (b != 0); }
 
-template <double (*kReal)(double), Int (*kInteger)(Int)>
+/// By the registry's function in FP64.
+template <Int (*kInteger)(Int)>
 HostTensor unary(const FoldCall& call) {
   HostTensor y = call.input(0);
-  for (double& value : y.reals) value = rounded(y.type, kReal(value));
+  const Exact& exact = find_op(call.node.op_type())->exact;
+  for (double& value : y.reals) value = rounded(y.type, exact.value(value, {}));
   for (Int& value : y.integers) value = wrapped(y.type, kInteger(value));
   return y;
 }
 
-double negated(double x) { return -x; }
+HostTensor inverted(const FoldCall& call) {
+  HostTensor y = call.input(0);
+  require(!y.real(), ErrorKind::BadContent, "this operator takes truth values");
+  for (Int& value : y.integers) value = value == 0 ? 1 : 0;
+  return y;
+}
+
 Int negated(Int x) { return subtract(0, x); }
-double reciprocal(double x) { return 1 / x; }
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 Int sign(Int x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 Int absolute(Int x) { return x < 0 ? subtract(0, x) : x; }
 Int same(Int x) { return x; }
-Int inverted(Int x) { return x == 0 ? 1 : 0; }
 Int refused(Int) { throw Error(ErrorKind::BadContent, "this operator takes floats, got integers"); }
-double refused(double) { throw Error(ErrorKind::BadContent, "this operator takes truth values"); }
 
 template <class Op>
 HostTensor reduce(const FoldCall& call, double start) {
@@ -305,24 +309,24 @@ std::vector<FoldRow> fold_arithmetic_rows() {
       {"And", compared<both>},
       {"Or", compared<either>},
       {"Xor", compared<one_of_two>},
-      {"Not", unary<refused, inverted>},
-      {"Neg", unary<negated, negated>},
-      {"Abs", unary<std::abs, absolute>},
-      {"Sign", unary<sign, sign>},
-      {"Floor", unary<std::floor, same>},
-      {"Ceil", unary<std::ceil, same>},
-      {"Round", unary<std::nearbyint, same>},
-      {"Sqrt", unary<std::sqrt, refused>},
-      {"Reciprocal", unary<reciprocal, refused>},
-      {"Exp", unary<std::exp, refused>},
-      {"Log", unary<std::log, refused>},
-      {"Sin", unary<std::sin, refused>},
-      {"Cos", unary<std::cos, refused>},
-      {"Tan", unary<std::tan, refused>},
-      {"Atan", unary<std::atan, refused>},
-      {"Tanh", unary<std::tanh, refused>},
-      {"Erf", unary<std::erf, refused>},
-      {"Sigmoid", unary<sigmoid, refused>},
+      {"Not", inverted},
+      {"Neg", unary<negated>},
+      {"Abs", unary<absolute>},
+      {"Sign", unary<sign>},
+      {"Floor", unary<same>},
+      {"Ceil", unary<same>},
+      {"Round", unary<same>},
+      {"Sqrt", unary<refused>},
+      {"Reciprocal", unary<refused>},
+      {"Exp", unary<refused>},
+      {"Log", unary<refused>},
+      {"Sin", unary<refused>},
+      {"Cos", unary<refused>},
+      {"Tan", unary<refused>},
+      {"Atan", unary<refused>},
+      {"Tanh", unary<refused>},
+      {"Erf", unary<refused>},
+      {"Sigmoid", unary<refused>},
       {"ReduceSum", reduce_sum},
       {"ReduceProd", reduce_product},
       {"ReduceMin", reduce_min},

@@ -7,7 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/math/elementwise.h"
+#include "kernels/math/binary.h"
+#include "kernels/math/unary.h"
 #include "kernels/step_state.h"
 #include "tests/cpu/loop_case.h"
 #include "tests/support/tolerance.h"

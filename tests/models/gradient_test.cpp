@@ -8,7 +8,7 @@
 #include <set>
 
 #include "kernels/error.h"
-#include "kernels/math/elementwise.h"
+#include "kernels/math/unary.h"
 #include "kernels/step_state.h"
 #include "tests/support/op_case.h"
 #include "tests/support/reference_graph.h"

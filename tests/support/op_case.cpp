@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "kernels/math/elementwise.h"
+#include "kernels/math/unary.h"
 #include "kernels/step_state.h"
 #include "tests/support/index.h"
 

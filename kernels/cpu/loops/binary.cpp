@@ -6,7 +6,7 @@
 #include "kernels/cpu/loops/map.h"
 #include "kernels/cpu/loops/pick.h"
 #include "kernels/cpu/loops/walk.h"
-#include "kernels/math/elementwise.h"
+#include "kernels/math/binary.h"
 
 namespace mpsearch::cpu {
 inline namespace MPSEARCH_LEVEL {

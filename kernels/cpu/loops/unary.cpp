@@ -1,11 +1,11 @@
-// Functions of one element and their gradients: every functor of kernels/math/elementwise.h, and
+// Functions of one element and their gradients: every functor of kernels/math/unary.h, and
 // Scale.
 #include <bit>
 #include <string_view>
 
 #include "kernels/cpu/loops/families.h"
 #include "kernels/cpu/loops/map.h"
-#include "kernels/math/elementwise.h"
+#include "kernels/math/unary.h"
 
 namespace mpsearch::cpu {
 inline namespace MPSEARCH_LEVEL {

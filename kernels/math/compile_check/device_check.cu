@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "kernels/math/batch_norm.h"
-#include "kernels/math/elementwise.h"
+#include "kernels/math/binary.h"
 #include "kernels/math/loss.h"
 #include "kernels/math/norm.h"
 #include "kernels/math/optimizer.h"
@@ -11,6 +11,7 @@
 #include "kernels/math/range.h"
 #include "kernels/math/scaling.h"
 #include "kernels/math/softmax.h"
+#include "kernels/math/unary.h"
 #include "kernels/number/philox.h"
 
 namespace mpsearch {

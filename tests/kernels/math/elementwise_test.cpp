@@ -1,4 +1,8 @@
-#include "kernels/math/elementwise.h"
+// The element-wise functors against the registry's FP64 definitions.
+#include "kernels/math/binary.h"
+#include "kernels/math/unary.h"
+#include "models/op.h"
+#include "tests/support/reference.h"
 
 #include <gtest/gtest.h>
 
@@ -11,12 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "tests/support/reference.h"
-
 namespace mpsearch {
 namespace {
 
-// ONNX's definition of tests/support, with the attributes that the functors default to.
+// ONNX's definition, with the attributes that the functors default to.
 double definition(const char* op, std::vector<double> inputs) {
   KernelCall call{op, {}, std::vector<TensorType>(inputs.size()), {{}}};
   if (call.op == "Clip") call.attributes = {{"min", -1.5}, {"max", 2.5}};
@@ -36,7 +38,10 @@ std::pair<float, float> domain(const std::string& op) {
       {"Acosh", {1.01F, 500}}, {"Atanh", {-0.99F, 0.99F}}, {"Sinh", {-30, 30}},
       {"Cosh", {-30, 30}}};
   const auto found = kOthers.find(op);
-  return found == kOthers.end() ? std::pair{-6.0F, 6.0F} : found->second;
+  if (found != kOthers.end()) return found->second;
+  const OpSample sample = find_op(op)->samples().front();  // from -2 on: defined everywhere
+  if (sample.low <= -2) return {-6, 6};
+  return {static_cast<float>(sample.low), static_cast<float>(sample.high)};
 }
 
 template <class F>

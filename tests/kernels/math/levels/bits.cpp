@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "kernels/math/batch_norm.h"
-#include "kernels/math/elementwise.h"
+#include "kernels/math/binary.h"
 #include "kernels/math/lanes.h"
 #include "kernels/math/loss.h"
 #include "kernels/math/norm.h"
 #include "kernels/math/optimizer.h"
 #include "kernels/math/range.h"
 #include "kernels/math/softmax.h"
+#include "kernels/math/unary.h"
 #include "kernels/number/philox.h"
 
 namespace mpsearch {
