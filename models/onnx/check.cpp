@@ -337,6 +337,7 @@ void check_and_expand(ModelFile& file) {
   name_nodes(*file.proto.mutable_graph());
   expand_functions(file);
   lift_weights(file);
+  separate_merged(file);
   remove_sequences(*file.proto.mutable_graph());
   convert_opset(file);
 }

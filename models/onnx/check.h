@@ -33,6 +33,11 @@ void check_and_expand(ModelFile& file);
 /// written them (lift.cpp).
 void lift_weights(ModelFile& file);
 
+/// Exporters merge initializers that are equal when they are written. Those of one repeated number
+/// (a fresh norm's ones, biases of zeros) that layers share for no other reason become one for each
+/// layer again (unmerge.cpp).
+void separate_merged(ModelFile& file);
+
 /// Replaces constant elements of split sequences by slices (sequences.cpp).
 void remove_sequences(onnx::GraphProto& graph);
 

@@ -39,7 +39,8 @@ struct ModelFile {
 
   std::unique_ptr<MappedFile> mapping;
   std::map<std::string, std::unique_ptr<MappedFile>> external;  // by location
-  std::deque<std::string> owned;  // elements that the file does not hold in plain form
+  std::deque<std::string> owned;   // elements that the file does not hold in plain form
+  std::vector<std::string> notes;  // what was changed, for the user
 
   const Initializer* initializer(const std::string& name) const;
   /// The graph's inputs that no initializer provides: what a user feeds.

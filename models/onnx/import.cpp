@@ -17,6 +17,8 @@ Conversion converted(ModelFile& file, const ImportOptions& options, bool load_we
   share_rows(file, sizes.written_batch);
   const std::string complaint = infer_shapes(file, sizes);
   Conversion conversion = convert(file, sizes, options, load_weights);
+  std::vector<std::string>& notes = conversion.model.notes;
+  notes.insert(notes.begin(), file.notes.begin(), file.notes.end());
   if (conversion.unsupported.empty() && !complaint.empty()) {
     throw Error(ErrorKind::BadContent,
                 {.what = "the shapes of '" + file.path.string() + "' contradict each other",
