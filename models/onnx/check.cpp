@@ -218,8 +218,12 @@ class SizeFinder {
                   fmt::format("--batch {} and --input disagree: {}", options_.batch, sizes_.batch));
     }
     if (options_.batch > 0) sizes_.batch = options_.batch;
+    // Beside an open first dimension a fixed one is no batch (the state of a recurrent layer).
+    const bool open = std::ranges::any_of(inputs_, [](const onnx::ValueInfoProto* input) {
+      return dims_of(*input).dim_size() > 0 && !dims_of(*input).dim(0).has_dim_value();
+    });
     for (const onnx::ValueInfoProto* input : inputs_) {
-      if (dims_of(*input).dim_size() == 0) continue;
+      if (open || dims_of(*input).dim_size() == 0) continue;
       const Dim& dim = dims_of(*input).dim(0);
       if (sizes_.written_batch == 0 && fixed(dim)) sizes_.written_batch = dim.dim_value();
     }

@@ -214,13 +214,14 @@ class Walk {
         return;
       }
     }
-    const bool shapes = can_fold(node.op_type()) && computes_integers(node);
-    if (!shapes) return report(node, index, "not implemented");
+    if (!can_fold(node.op_type())) return report(node, index, "not implemented");
     for (const std::string& input : node.input()) {
       const Symbol* symbol = scope.find(input);
       if (symbol != nullptr && symbol->unknown) throw Refusal{};
     }
-    report(node, index, "its integers depend on the data");
+    report(node, index,
+           computes_integers(node) ? "its integers depend on the data"
+                                   : "its inputs depend on the data");
   }
 
   const OpRow* row_of(const NodeProto& node) const {

@@ -84,9 +84,6 @@ ModelSummary described(const ModelFile& file) {
   summary.producer = producer_of(model);
   summary.nodes = model.graph().node_size();
   for (const onnx::NodeProto& node : model.graph().node()) ++summary.nodes_by_op[node.op_type()];
-  for (const Initializer& initializer : file.initializers) {
-    if (onnx_is_float(initializer.type)) summary.parameters += elements_of(initializer.shape);
-  }
   for (const onnx::ValueInfoProto* input : file.data_inputs())
     summary.inputs.push_back(described(*input));
   for (const onnx::ValueInfoProto& output : model.graph().output()) {
@@ -148,6 +145,9 @@ ModelSummary summarize_model(const std::filesystem::path& path, const ImportOpti
   ModelFile file = open_model(path);
   ModelSummary summary = described(file);
   const Conversion conversion = converted(file, options, false);
+  for (const Initializer& initializer : file.initializers) {  // with what were constant nodes
+    if (onnx_is_float(initializer.type)) summary.parameters += elements_of(initializer.shape);
+  }
   summary.unsupported = conversion.unsupported;
   summary.supported = conversion.unsupported.empty();
   summary.notes = conversion.model.notes;

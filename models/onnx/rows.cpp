@@ -42,13 +42,14 @@ std::unordered_map<std::string, bool> data_names(const ModelFile& file) {
   return names;
 }
 
-/// Whether all rows of a float tensor are one.
+/// Whether all rows of a float tensor are one. Rows of one number say nothing: a fresh scale of as
+/// many channels as the batch has samples looks like that, too.
 bool repeats_a_row(const Initializer& tensor, std::int64_t batch) {
   if (tensor.shape.size() < 3 || tensor.shape[0] != batch || !onnx_is_float(tensor.type)) {
     return false;
   }
   const std::size_t row = tensor.data.size() / static_cast<std::size_t>(batch);
-  if (row == 0) return false;
+  if (elements_of(tensor.shape) <= batch || row == 0) return false;
   const std::byte* const first = tensor.data.data();
   for (std::size_t at = row; at < tensor.data.size(); at += row) {
     if (std::memcmp(first, first + at, row) != 0) return false;

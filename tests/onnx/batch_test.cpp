@@ -57,5 +57,17 @@ TEST_F(Batch, FollowsAnExpandedToken) {
   EXPECT_EQ(model.graph.value(model.graph.outputs[0]).type.shape, (Shape{9, 7, 2}));
 }
 
+/// The states of two layers, as recurrent nets take them: their 2 is no batch.
+TEST_F(Batch, IsTheOpenDimensionWhereAnotherInputHasAFixedOne) {
+  OnnxBuilder builder("state");
+  builder.input("x", {"batch", 3});
+  builder.input("state", {2, "batch", 3});
+  builder.output(builder.node("sum", "Add", {"x", "state"}), {2, "batch", 3});
+  const std::filesystem::path path = write("model.onnx", builder.bytes());
+  const Model model = import_model(path, {.inputs = {{"x", {5, 3}}}});
+  EXPECT_EQ(model.graph.value(model.graph.outputs[0]).type.shape, (Shape{2, 5, 3}));
+  EXPECT_EQ(import_model(path).graph.value(model.graph.inputs[0]).type.shape, (Shape{32, 3}));
+}
+
 }  // namespace
 }  // namespace mpsearch

@@ -258,6 +258,26 @@ TEST_F(Import, lists_all_unsupported_operators_at_once) {
   EXPECT_EQ(error.text().what, "3 of 4 nodes use 2 operators that cannot be trained");
 }
 
+TEST_F(Import, does_not_blame_nodes_behind_what_it_lacks) {
+  const std::filesystem::path path = built([](OnnxBuilder& b) {
+    b.node("drawn", "Bernoulli", {"x"});
+    b.node("shape", "Cast", {"drawn"}, {{"to", std::int64_t{7}}});
+    return b.node("fill", "ConstantOfShape", {"shape"});
+  });
+  const ModelSummary summary = summarize_model(path);
+  ASSERT_EQ(summary.unsupported.size(), 1u);
+  EXPECT_EQ(summary.unsupported[0].op, "Bernoulli");
+}
+
+TEST_F(Import, counts_parameters_that_the_file_holds_as_constant_nodes) {
+  const ModelSummary summary = summarize_model(built([](OnnxBuilder& b) {
+    b.constant("w", {3, 2}, Floats{1, 2, 3, 4, 5, 6});
+    return b.node("fc", "MatMul", {"x", "w"});
+  }));
+  EXPECT_EQ(summary.parameters, 6);
+  EXPECT_EQ(summary.trainable_parameters, 6);
+}
+
 TEST_F(Import, counts_what_the_published_networks_hold) {
   write_zoo("lenet", {}, folder / "lenet.onnx");
   const ModelSummary summary = summarize_model(folder / "lenet.onnx");

@@ -122,6 +122,22 @@ TEST_F(Roles, a_row_written_for_the_whole_batch_is_one_parameter_and_follows_ano
   EXPECT_EQ(output_shape(frozen), (Shape{7, 3, 3}));
 }
 
+TEST_F(Roles, a_scale_of_as_many_channels_as_samples_stays_one) {
+  const Model model = imported(
+      [](OnnxBuilder& b) {
+        b.initializer("w", {4, 4, 1}, Floats(16, 0.5F));
+        b.initializer("scale", {4, 1}, Floats(4, 1));
+        b.initializer("gain", {4, 1, 1}, Floats(4, 1));
+        b.node("conv", "Conv", {"x", "w"});
+        b.node("scaled", "Mul", {"conv", "scale"});
+        b.node("wide", "Unsqueeze", {"scaled", b.initializer("axis", Ints{3})});
+        return b.node("gained", "Mul", {"wide", "gain"});
+      },
+      17, {}, {4, 4, 3});
+  EXPECT_EQ(value(model, "gain").kind, ValueKind::Parameter);
+  EXPECT_EQ(value(model, "gain").type.shape, (Shape{4, 1, 1}));
+}
+
 TEST_F(Roles, a_trained_row_is_written_to_all_of_the_batch) {
   export_trained(token(), {{"token", {4, 5, 6}}}, {}, folder / "trained.onnx");
   onnx::ModelProto model;
