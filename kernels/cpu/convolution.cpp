@@ -2,6 +2,7 @@
 // result, of which one is the weights and the others are batches of samples, worked on slice by
 // slice.
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "kernels/cpu/products.h"
@@ -78,6 +79,15 @@ struct ConvolutionPlan {
   bool sums() const { return pass == Pass::GradWeight && slices.number > 1; }
 };
 
+/// Images of one channel or one position, whose layouts coincide. The library takes their two
+/// descriptors for one, and which plan it gives would depend on the one that it met first.
+bool one_layout(const Roles& roles) {
+  return std::ranges::all_of(std::array{&roles.x, &roles.y}, [](const TensorType* image) {
+    const Shape& shape = image->shape;
+    return shape[1] == 1 || image->elements() == shape[0] * shape[1];
+  });
+}
+
 onednn::Convolution convolution_of(const KernelCall& call, const Roles& roles, const Way& way) {
   const std::size_t spatial = roles.x.shape.size() - 2;
   const auto each = [&](std::string_view name, std::size_t count, std::int64_t otherwise) {
@@ -97,7 +107,7 @@ onednn::Convolution convolution_of(const KernelCall& call, const Roles& roles, c
           .strides = each("strides", spatial, 1),
           .pads = each("pads", 2 * spatial, 0),
           .dilations = each("dilations", spatial, 1),
-          .layout = way.layout,
+          .layout = one_layout(roles) ? Layout::ChannelsLast : way.layout,
           .operand = way.operand,
           .result = bf16_result ? DType::BF16 : DType::F32,
           .bias = call.inputs.size() == 3};
@@ -177,6 +187,7 @@ std::vector<Way> ways_of(const KernelCall& call, const Roles& roles) {
   std::vector<Layout> layouts{Layout::ChannelsLast};
   const bool row_major =
       roles.x.form.layout == Layout::RowMajor && roles.y.form.layout == Layout::RowMajor;
+  if (row_major && one_layout(roles)) layouts.clear();
   if (row_major) layouts.push_back(Layout::RowMajor);
   const DType first = call.inputs[0].form.dtype, second = call.inputs[1].form.dtype;
   std::vector<DType> operands{DType::F32};

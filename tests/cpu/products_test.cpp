@@ -254,6 +254,21 @@ TEST(Convolution, LayoutsMayDiffer) {
   }
 }
 
+/// The library takes the two layouts of such images for one: its plans must not depend on which of
+/// them it met first.
+TEST(Convolution, ImagesWhoseLayoutsCoincideHaveTheSameKernelsWhateverRanBefore) {
+  const Window point{"point", {8, 64, 1}, {128, 64, 3}, {1}, {1, 1}, {1}};
+  const Window pixel{"pixel", {8, 32, 1, 1}, {48, 32, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}};
+  const Window channel{"channel", {4, 1, 40}, {1, 1, 3}, {1}, {1, 1}, {1}};
+  for (const Window& window : {point, pixel, channel}) {
+    for (const Problem& problem : problems_of(window)) {
+      const Tier tier = tiers_of(problem.op)[0];
+      check_images(problem, tier, Layout::RowMajor, {1, 2});
+      if (window.x.size() == 4) check_images(problem, tier, Layout::ChannelsLast, {2});
+    }
+  }
+}
+
 TEST(Convolution, SlicesOfTheBatchAddUp) {
   for (const Problem& problem : problems_of(sliced())) {
     const std::vector<Tier> tiers = tiers_of(problem.op);
