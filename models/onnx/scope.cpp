@@ -17,6 +17,20 @@ namespace {
 
 constexpr std::int64_t kMostElements = std::int64_t{1} << 44;
 constexpr std::string_view kTorchKind = "pkg.torch.export.graph_signature.InputSpec.kind";
+constexpr std::string_view kFoldedFrom = "pkg.onnxscript.optimizer.folded_from";
+
+/// Whether a list like "['block.norm.weight', 'val_20']" names what a module holds, other than the
+/// statistics of a norm.
+bool names_parameter(std::string_view list) {
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    const std::string_view name = list.substr(0, end);
+    const bool held = name.find('.') != std::string_view::npos;
+    if (held && name.find(".running_") == std::string_view::npos) return true;
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return false;
+}
 
 /// Ones or zeros that stand for parameters which a norm does not have: where a file marks its
 /// parameters, such a vector without a mark is none.
@@ -59,6 +73,7 @@ TrainingRoles::TrainingRoles(const ModelFile& file, const ImportOptions& options
     : options_(options) {
   for (const onnx::ValueInfoProto& info : file.proto.graph().value_info()) {
     for (const onnx::StringStringEntryProto& entry : info.metadata_props()) {
+      if (entry.key() == kFoldedFrom && names_parameter(entry.value())) made_.insert(info.name());
       if (entry.key() != kTorchKind) continue;
       if (entry.value() == "PARAMETER") marks_[info.name()] = Mark::Parameter;
       if (entry.value() == "BUFFER") marks_[info.name()] = Mark::Buffer;
@@ -68,7 +83,8 @@ TrainingRoles::TrainingRoles(const ModelFile& file, const ImportOptions& options
                                 [](const auto& entry) { return entry.second == Mark::Parameter; });
   if (!marked_) return;
   for (const Initializer& initializer : file.initializers) {
-    if (!marks_.contains(initializer.name) && is_filler(initializer)) {
+    if (!marks_.contains(initializer.name) && !made_.contains(initializer.name) &&
+        is_filler(initializer)) {
       marks_[initializer.name] = Mark::Buffer;
     }
   }
@@ -199,6 +215,7 @@ bool Scope::is_folded(const std::string& name) {
 bool Scope::is_filled(const std::string& name) {
   const std::string root = root_of(name);
   if (!roles.marked() || roles.mark(root) != TrainingRoles::Mark::None) return false;
+  if (roles.made_of_parameter(root)) return false;
   const std::vector<double>& elements = constant(root).reals;
   return std::ranges::all_of(elements, [&](double value) { return value == elements[0]; });
 }

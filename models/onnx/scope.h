@@ -55,6 +55,9 @@ class TrainingRoles {
   /// Whether an initializer trains, that its use would (or would not) train.
   bool trains(const std::string& name, bool by_use) const;
 
+  /// Whether the file says that the exporter computed the initializer from a module's parameter.
+  bool made_of_parameter(const std::string& name) const { return made_.contains(name); }
+
   /// Whether the file marks parameters at all.
   bool marked() const { return marked_; }
 
@@ -64,6 +67,7 @@ class TrainingRoles {
  private:
   const ImportOptions& options_;
   std::unordered_map<std::string, Mark> marks_;
+  std::unordered_set<std::string> made_;
   bool marked_ = false;
 };
 

@@ -56,7 +56,8 @@ bool takes_parameter(const onnx::NodeProto& node, int input, const Initializer& 
   const bool operand = node.op_type() == "Add" || node.op_type() == "Mul" ||
                        node.op_type() == "Sub" || node.op_type() == "Div";
   if (roles.marked()) {
-    return (slot || operand) && roles.mark(tensor.name) == TrainingRoles::Mark::Parameter;
+    return (slot || operand) && (roles.mark(tensor.name) == TrainingRoles::Mark::Parameter ||
+                                 roles.made_of_parameter(tensor.name));
   }
   return slot || (operand && elements_of(tensor.shape) > 1);
 }

@@ -10,8 +10,12 @@ namespace {
 
 class Roles : public Import {
  protected:
-  /// Adds PyTorch's mark of a parameter to a model.
-  std::filesystem::path marked(const std::filesystem::path& path, const std::string& name) {
+  /// Adds what PyTorch's exporter says of a tensor to a model; without more: that it is a
+  /// parameter.
+  std::filesystem::path marked(
+      const std::filesystem::path& path, const std::string& name,
+      const std::string& key = "pkg.torch.export.graph_signature.InputSpec.kind",
+      const std::string& text = "PARAMETER") {
     onnx::ModelProto model;
     model.ParseFromString(read(path.filename()));
     onnx::ValueInfoProto& info = *model.mutable_graph()->add_value_info();
@@ -23,8 +27,8 @@ class Roles : public Import {
       for (const std::int64_t size : tensor.dims()) shape.add_dim()->set_dim_value(size);
     }
     onnx::StringStringEntryProto& entry = *info.add_metadata_props();
-    entry.set_key("pkg.torch.export.graph_signature.InputSpec.kind");
-    entry.set_value("PARAMETER");
+    entry.set_key(key);
+    entry.set_value(text);
     return write("marked.onnx", model.SerializeAsString());
   }
 
@@ -106,6 +110,22 @@ TEST_F(Roles, a_fill_beside_marked_parameters_is_none) {
   });
   EXPECT_EQ(value(import_model(path), "zeros").kind, ValueKind::Parameter);
   EXPECT_EQ(value(import_model(marked(path, "w")), "zeros").kind, ValueKind::Constant);
+}
+
+TEST_F(Roles, a_fill_that_was_computed_from_a_parameter_trains) {
+  const std::filesystem::path path = built([](OnnxBuilder& b) {
+    b.initializer("w", {3, 3}, Floats(9, 0.5F));
+    b.initializer("val_7", {1, 3}, Floats(3, 1));
+    b.node("fc", "MatMul", {"x", "w"});
+    return b.node("scaled", "Mul", {"fc", "val_7"});
+  });
+  const std::string key = "pkg.onnxscript.optimizer.folded_from";
+  const auto kind = [&](const std::string& from) {
+    return value(import_model(marked(marked(path, "w"), "val_7", key, from)), "val_7").kind;
+  };
+  EXPECT_EQ(kind("['block.norm.weight', 'val_3']"), ValueKind::Parameter);
+  EXPECT_EQ(kind("['val_3']"), ValueKind::Constant);
+  EXPECT_EQ(kind("['block.norm.running_var', 'val_3']"), ValueKind::Constant);
 }
 
 TEST_F(Roles, a_row_written_for_the_whole_batch_is_one_parameter_and_follows_another_batch) {
