@@ -19,7 +19,7 @@ class RunVerbs : public testing::Test {
     folder_ = new TemporaryFolder;
     ASSERT_EQ(run_command(*folder_, {"zoo", "lenet", "--width", "0.5", "-o", "net.onnx"}).status,
               0);
-    const Outcome outcome = run({"net.onnx", "--budget", "90%", "--batch", "8", "--json"}, true);
+    const Outcome outcome = run({"net.onnx", "--budget", "96%", "--batch", "8", "--json"}, true);
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     plan_ = outcome.out;
     EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");

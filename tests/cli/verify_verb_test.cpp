@@ -103,7 +103,7 @@ TEST_F(VerifyVerb, VerifyNeedsNoDataToCheckTheCertificateOfAPlanMadeWithData) {
       << head << std::string(16 * 28 * 28, '\0');
   std::ofstream(path("data/train-labels-idx1-ubyte"), std::ios::binary)
       << std::string("\0\0\x08\x01\0\0\0\x10", 8) << std::string(16, '\1');
-  const Outcome plan = run({"net.onnx", "--batch", "8", "--budget", "90%", "--data", "data", "-o",
+  const Outcome plan = run({"net.onnx", "--batch", "8", "--budget", "96%", "--data", "data", "-o",
                             "data.json", "--report", "data.html"},
                            true);
   ASSERT_EQ(plan.status, 0) << plan.err;
