@@ -12,9 +12,10 @@ namespace mpsearch {
 
 struct Conversion {
   Model model;
-  std::vector<int> origin;                  // node of model.graph -> node of the file
-  std::vector<std::pair<int, int>> biases;  // nodes of the file: a sum that went into a product
-  std::vector<Unsupported> unsupported;     // the graph is incomplete unless empty
+  std::vector<int> origin;                    // node of model.graph -> node of the file
+  std::vector<std::pair<int, int>> biases;    // nodes of the file: a sum that went into a product
+  std::vector<std::pair<int, int>> absorbed;  // and one that went into another, whose layer it has
+  std::vector<Unsupported> unsupported;       // the graph is incomplete unless empty
 };
 
 /// Converts a checked file. `load_weights` off leaves the data of parameters out. Throws BadContent

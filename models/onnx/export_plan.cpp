@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <ranges>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -303,6 +304,10 @@ std::unordered_map<std::string, NodeRole> roles_of(const Conversion& conversion,
     NodeRole& role = roles[node_label(node, origin)];
     role.layer = found->second;
     role.product = role.product || canonical.nodes[i].op->compute;
+  }
+  for (const auto& [node, into] : std::views::reverse(conversion.absorbed)) {
+    roles[node_label(graph.node(node), node)].layer =
+        roles[node_label(graph.node(into), into)].layer;
   }
   for (const auto& [sum, product] : conversion.biases) {
     NodeRole& role = roles[node_label(graph.node(product), product)];

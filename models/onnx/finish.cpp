@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "kernels/error.h"
@@ -87,6 +88,34 @@ void take_biases(Conversion& conversion) {
   };
   for (Node& node : graph.nodes) replace(node.inputs);
   replace(graph.outputs);
+}
+
+/// A clip of a clip that nothing else reads is one clip: `Min(Max(x, 0), 6)` saves one mask.
+void join_clips(Conversion& conversion) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  Graph& graph = conversion.model.graph;
+  const std::vector<int> count = readers(graph);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    Node& outer = graph.nodes[i];
+    if (outer.op->name != "Clip") continue;
+    const ValueId between = outer.inputs[0];
+    const NodeId producer = graph.value(between).producer;
+    if (producer == kNone || count[static_cast<std::size_t>(between)] != 1) continue;
+    const Node& inner = graph.node(producer);
+    if (inner.op->name != "Clip") continue;
+    const auto bound = [&](const Node& clip, const char* name, double otherwise) {
+      return clip.attributes.number(name, otherwise);
+    };
+    const double low = std::max(bound(inner, "min", -kInfinity), bound(outer, "min", -kInfinity));
+    const double high = std::min(bound(inner, "max", kInfinity), bound(outer, "max", kInfinity));
+    if (low > high) continue;
+    outer.inputs[0] = inner.inputs[0];
+    outer.attributes = {};
+    if (low > -kInfinity) outer.attributes.set("min", low);
+    if (high < kInfinity) outer.attributes.set("max", high);
+    conversion.absorbed.emplace_back(conversion.origin[static_cast<std::size_t>(producer)],
+                                     conversion.origin[i]);
+  }
 }
 
 /// Keeps what the outputs need, and the inputs. Renumbers everything.
@@ -210,11 +239,12 @@ Conversion finish(Scope scope, std::vector<Unsupported> unsupported) {
   }
   scope.roles.require_matches(names);
   Conversion conversion{
-      std::move(scope.model), std::move(scope.origin), {}, std::move(unsupported)};
+      std::move(scope.model), std::move(scope.origin), {}, {}, std::move(unsupported)};
   if (!conversion.unsupported.empty()) return conversion;
   Model& model = conversion.model;
   take_final_activations(model);
   take_biases(conversion);
+  join_clips(conversion);
   prune(conversion);
   require_finite_parameters(model);
   group_layers(model.graph);

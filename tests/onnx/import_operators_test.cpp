@@ -92,6 +92,24 @@ TEST_F(Import, makes_simple_operators_of_those_it_has) {
   EXPECT_EQ(node(model, "max").attributes.number("min", 1), 0);
 }
 
+TEST_F(Import, joins_clips_that_nothing_reads_between) {
+  const auto clipped = [&](float low, float high, bool read_between) {
+    return imported([&](OnnxBuilder& b) {
+      b.initializer("low", {}, Floats{low});
+      b.initializer("high", {}, Floats{high});
+      b.node("max", "Max", {"x", "low"});
+      b.node("min", "Min", {"max", "high"});
+      return read_between ? b.node("sum", "Add", {"max", "min"}) : "min";
+    });
+  };
+  const Model one = clipped(0, 6, false);
+  EXPECT_EQ(ops(one), (std::map<std::string, int>{{"Clip", 1}}));
+  EXPECT_EQ(node(one, "min").attributes.number("min", -1), 0);
+  EXPECT_EQ(node(one, "min").attributes.number("max", -1), 6);
+  EXPECT_EQ(ops(clipped(0, 6, true)).at("Clip"), 2);
+  EXPECT_EQ(ops(clipped(6, 0, false)).at("Clip"), 2) << "a constant";
+}
+
 TEST_F(Import, sizes_transposed_convolutions_by_any_of_their_attributes) {
   const auto y = [&](const Attributes& attributes, const std::vector<OnnxDim>& x = {1, 3, 5, 4}) {
     return output_shape(imported(
