@@ -4,6 +4,7 @@
 #include "models/onnx/op_map.h"
 #include "models/onnx/rewrite.h"
 #include "models/onnx/shape_rules.h"
+#include "models/op.h"
 
 namespace mpsearch {
 
@@ -55,6 +56,21 @@ ValueId NodeCall::statistic(std::size_t input, bool variance) {
   return scope.state(node.input(static_cast<int>(input)), statistic_name(name_, variance));
 }
 
+/// Whether a vector of one element is the bias of a matrix product with one result: other tensors
+/// of one element are numbers of a formula.
+bool NodeCall::is_only_bias(std::size_t input) {
+  const Symbol& known = symbol(input);
+  const Symbol& beside = symbol(1 - input);
+  if (node.op_type() != "Add" || known.initializer == nullptr || beside.value == kNone ||
+      known.shape.empty() || elements_of(known.shape) != 1 || !onnx_trains(known.type)) {
+    return false;
+  }
+  const Value& product = scope.model.graph.value(beside.value);
+  if (product.producer == kNone || !scope.learned(beside.value)) return false;
+  return scope.model.graph.node(product.producer).op->name == "MatMul" &&
+         product.type.shape.back() == 1;
+}
+
 /// An initializer trains as an operand (a bias, a learned scale or position) unless it is a scalar,
 /// holds infinities (a mask), or only prepares the model's input.
 ValueId NodeCall::operand(std::size_t input) {
@@ -62,6 +78,7 @@ ValueId NodeCall::operand(std::size_t input) {
   if (!known.at_import()) return data(input);
   const std::string& name = node.input(static_cast<int>(input));
   if (scope.roles.mark(scope.root_of(name)) == TrainingRoles::Mark::Parameter) return weight(input);
+  if (!scope.roles.marked() && is_only_bias(input)) return weight(input);
   if (!scope.is_weight(name)) return data(input);
   // What exporters compute of constants (grids, deviations) is subtracted or divided by, or filled.
   const bool apart = node.op_type() == "Sub" || node.op_type() == "Div";

@@ -71,6 +71,8 @@ class NodeCall {
   Scope& scope;
 
  private:
+  bool is_only_bias(std::size_t input);
+
   int index_;
   std::string name_;
   bool named_ = false;

@@ -112,6 +112,19 @@ TEST_F(Roles, a_fill_beside_marked_parameters_is_none) {
   EXPECT_EQ(value(import_model(marked(path, "w")), "zeros").kind, ValueKind::Constant);
 }
 
+TEST_F(Roles, the_bias_of_a_single_result_trains_and_other_tensors_of_one_element_do_not) {
+  const Model model = imported([](OnnxBuilder& b) {
+    b.initializer("w", {3, 1}, Floats{1, 2, 3});
+    b.initializer("bias", {1}, Floats{0.5F});
+    b.initializer("epsilon", {1}, Floats{1e-5F});
+    b.node("fc", "MatMul", {"x", "w"});
+    b.node("sum", "Add", {"fc", "bias"});
+    return b.node("safe", "Add", {b.node("square", "Mul", {"sum", "sum"}), "epsilon"});
+  });
+  EXPECT_EQ(value(model, "bias").kind, ValueKind::Parameter);
+  EXPECT_EQ(value(model, "epsilon").kind, ValueKind::Constant);
+}
+
 TEST_F(Roles, a_fill_that_was_computed_from_a_parameter_trains) {
   const std::filesystem::path path = built([](OnnxBuilder& b) {
     b.initializer("w", {3, 3}, Floats(9, 0.5F));
