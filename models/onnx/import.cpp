@@ -29,7 +29,24 @@ Conversion converted(ModelFile& file, const ImportOptions& options, bool load_we
   return conversion;
 }
 
-[[noreturn]] void refuse(const ModelFile& file, const std::vector<Unsupported>& unsupported) {
+/// Of several outputs, those that none of the missing operators leads to.
+std::vector<std::string> outputs_apart(const std::filesystem::path& path,
+                                       const ImportOptions& options) {
+  std::vector<std::string> apart;
+  const ModelFile whole = open_model(path);
+  const auto& outputs = whole.proto.graph().output();
+  for (const onnx::ValueInfoProto& output : outputs) {
+    if (outputs.size() < 2 || !onnx_trains(output.type().tensor_type().elem_type())) continue;
+    ModelFile file = open_model(path);
+    ImportOptions alone = options;
+    alone.outputs = {output.name()};
+    if (converted(file, alone, false).unsupported.empty()) apart.push_back(output.name());
+  }
+  return apart;
+}
+
+[[noreturn]] void refuse(const ModelFile& file, const std::vector<Unsupported>& unsupported,
+                         const std::vector<std::string>& apart) {
   std::int64_t nodes = 0;
   std::string table;
   for (const Unsupported& entry : unsupported) {
@@ -54,7 +71,10 @@ Conversion converted(ModelFile& file, const ImportOptions& options, bool load_we
                                    file.proto.graph().node_size(), unsupported.size()),
                .at = file.path.string(),
                .why = "operator, count, first node:" + table,
-               .try_ = "mpsearch ops lists what can be trained, and evaluated"});
+               .try_ = (apart.empty() ? ""
+                                      : "--loss '" + apart.front() +
+                                            "=KIND': that output needs none of them; ") +
+                       "mpsearch ops lists what can be trained, and evaluated"});
 }
 
 std::string producer_of(const onnx::ModelProto& model) {
@@ -132,7 +152,9 @@ Model import_model(const std::filesystem::path& path, const ImportOptions& optio
   ModelFile file = open_model(path);
   const std::string sha256 = sha256_of(file);
   Conversion conversion = converted(file, options, true);
-  if (!conversion.unsupported.empty()) refuse(file, conversion.unsupported);
+  if (!conversion.unsupported.empty()) {
+    refuse(file, conversion.unsupported, outputs_apart(path, options));
+  }
   conversion.model.name = path.filename().string();
   conversion.model.sha256 = sha256;
   for (const onnx::StringStringEntryProto& entry : file.proto.metadata_props()) {
@@ -151,8 +173,16 @@ ModelSummary summarize_model(const std::filesystem::path& path, const ImportOpti
   summary.unsupported = conversion.unsupported;
   summary.supported = conversion.unsupported.empty();
   summary.notes = conversion.model.notes;
-  for (const std::string& lack : lacks_of(conversion.model.graph)) summary.notes.push_back(lack);
-  if (summary.supported) summary.layers = layers_of(conversion.model.graph);
+  if (summary.supported) {
+    for (const std::string& lack : lacks_of(conversion.model.graph)) summary.notes.push_back(lack);
+    summary.layers = layers_of(conversion.model.graph);
+  } else {
+    for (const std::string& output : outputs_apart(path, options)) {
+      summary.notes.push_back("output '" + output +
+                              "' needs none of the operators that are missing: --loss '" + output +
+                              "=KIND' trains it alone");
+    }
+  }
   for (const Value& value : conversion.model.graph.values) {
     if (summary.supported && value.kind == ValueKind::Parameter) {
       summary.trainable_parameters += value.type.elements();

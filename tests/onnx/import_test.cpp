@@ -258,6 +258,24 @@ TEST_F(Import, lists_all_unsupported_operators_at_once) {
   EXPECT_EQ(error.text().what, "3 of 4 nodes use 2 operators that cannot be trained");
 }
 
+TEST_F(Import, names_an_output_that_needs_nothing_that_is_missing) {
+  OnnxBuilder builder("classes");
+  builder.input("x", {2, 3});
+  builder.initializer("w", {3, 2}, Floats{1, 2, 3, 4, 5, 6});
+  builder.node("scores", "MatMul", {"x", "w"});
+  builder.output(builder.node("drawn", "Bernoulli", {"scores"}));
+  builder.output("scores");
+  const std::filesystem::path path = write("model.onnx", builder.bytes());
+  const ModelSummary summary = summarize_model(path);
+  EXPECT_FALSE(summary.supported);
+  EXPECT_EQ(summary.notes.back(),
+            "output 'scores' needs none of the operators that are missing: --loss 'scores=KIND' "
+            "trains it alone");
+  EXPECT_TRUE(error_of([&] { import_model(path); })
+                  .text()
+                  .try_.starts_with("--loss 'scores=KIND': that output needs none of them; "));
+}
+
 TEST_F(Import, does_not_blame_nodes_behind_what_it_lacks) {
   const std::filesystem::path path = built([](OnnxBuilder& b) {
     b.node("drawn", "Bernoulli", {"x"});
