@@ -33,11 +33,26 @@ Shape without_batch(const Shape& shape) {
   return shape.empty() ? Shape() : Shape(shape.begin() + 1, shape.end());
 }
 
+/// A step's samples lie along the first dimension of everything that data fill.
+void require_batch_first(const Model& model, const std::string& what, const Shape& shape) {
+  if (!shape.empty() && shape[0] == model.batch) return;
+  throw Error(
+      ErrorKind::BadContent,
+      {.what = fmt::format("{} of shape {} does not begin with the batch", what, to_string(shape)),
+       .at = model.name,
+       .why = fmt::format("a step takes {} samples along the first dimension of every "
+                          "input and of every output with a loss",
+                          model.batch),
+       .try_ = "export the model with the batch first, and with constants in place of "
+               "inputs that are no data"});
+}
+
 /// What a loss of this kind is compared with, for data that are made up.
 ArrayRequest target_of(const Model& model, const OutputLoss& loss, std::string name) {
   const auto place = std::ranges::find(model.output_names, loss.output);
   const auto index = static_cast<std::size_t>(place - model.output_names.begin());
   const Shape& shape = model.graph.value(model.graph.outputs[index]).type.shape;
+  require_batch_first(model, "output '" + loss.output + "'", shape);
   ArrayRequest target{.name = std::move(name),
                       .dtype = DType::F32,
                       .sample_shape = without_batch(shape),
@@ -68,6 +83,7 @@ DataRequest data_request(const RunSetup& setup, const Options& options) {
   DataRequest request;
   for (const ValueId id : setup.model.graph.inputs) {
     const Value& value = setup.model.graph.value(id);
+    require_batch_first(setup.model, "input '" + value.name + "'", value.type.shape);
     const bool integer = value.type.form.dtype != DType::F32;
     request.inputs.push_back({.name = value.name,
                               .dtype = value.type.form.dtype,

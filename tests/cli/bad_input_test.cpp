@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "models/onnx/builder.h"
 #include "tests/cli/run_command.h"
 #include "tests/runtime/dataset_files.h"
 
@@ -255,6 +256,36 @@ TEST_F(BadInput, AModelThatTakesNoDataIsRefusedWhereItWouldTrain) {
            "  try: export it with the input among its graph's inputs\n");
   }
   EXPECT_EQ(run({"inspect", "constant.onnx", "-q"}).status, 0);
+}
+
+/// Their samples would be written past the end of the tensor.
+TEST_F(BadInput, InputsAndOutputsThatDoNotBeginWithTheBatchAreRefused) {
+  const std::vector<float> weights{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const auto expect_refused = [&](OnnxBuilder& builder, const std::string& what) {
+    builder.write(folder_.path("net.onnx"));
+    for (const std::string verb : {"bench", "train"}) {
+      expect(run({verb, "net.onnx", "-q"}), 65,
+             "error: " + what + " does not begin with the batch\n" +
+                 "  at: net.onnx\n"
+                 "  why: a step takes 4 samples along the first dimension of every input and of "
+                 "every output with a loss\n"
+                 "  try: export the model with the batch first, and with constants in place of "
+                 "inputs that are no data\n");
+    }
+  };
+  OnnxBuilder state("state");
+  state.input("x", {4, 3});
+  state.input("state", {2, 4, 3});
+  state.initializer("w", {3, 3}, weights);
+  state.node("fc", "MatMul", {"x", "w"});
+  state.output(state.node("sum", "Add", {"fc", "state"}), {2, 4, 3});
+  expect_refused(state, "input 'state' of shape [2, 4, 3]");
+  OnnxBuilder turned("turned");
+  turned.input("x", {4, 3});
+  turned.initializer("w", {3, 3}, weights);
+  turned.node("fc", "MatMul", {"x", "w"});
+  turned.output(turned.node("turned", "Transpose", {"fc"}), {3, 4});
+  expect_refused(turned, "output 'turned' of shape [3, 4]");
 }
 
 TEST_F(BadInput, OneClassIsNoClassification) {
