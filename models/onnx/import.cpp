@@ -113,16 +113,21 @@ ModelSummary described(const ModelFile& file) {
 }
 
 /// Why a readable model cannot be trained all the same.
-std::vector<std::string> lacks_of(const Graph& graph) {
+std::vector<std::string> lacks_of(const Model& model) {
+  const Graph& graph = model.graph;
   std::vector<std::string> lacks;
   if (graph.inputs.empty()) lacks.emplace_back("it cannot be trained: it has no input");
   if (graph.outputs.empty()) lacks.emplace_back("it cannot be trained: it has no output");
   for (const ValueId id : graph.inputs) {
     const Value& input = graph.value(id);
-    if (input.type.elements() > 0) continue;
-    lacks.push_back(
-        fmt::format("it cannot be trained at this size: input '{}' of shape {} has no elements",
-                    input.name, to_string(input.type.shape)));
+    const Shape& shape = input.type.shape;
+    const bool samples = !shape.empty() && shape[0] == model.batch;
+    const std::string lack = input.type.elements() == 0 ? "has no elements"
+                             : !samples                 ? "does not begin with the batch"
+                                                        : "";
+    if (lack.empty()) continue;
+    lacks.push_back(fmt::format("it cannot be trained at this size: input '{}' of shape {} {}",
+                                input.name, to_string(shape), lack));
   }
   return lacks;
 }
@@ -174,7 +179,7 @@ ModelSummary summarize_model(const std::filesystem::path& path, const ImportOpti
   summary.supported = conversion.unsupported.empty();
   summary.notes = conversion.model.notes;
   if (summary.supported) {
-    for (const std::string& lack : lacks_of(conversion.model.graph)) summary.notes.push_back(lack);
+    for (const std::string& lack : lacks_of(conversion.model)) summary.notes.push_back(lack);
     summary.layers = layers_of(conversion.model.graph);
   } else {
     for (const std::string& output : outputs_apart(path, options)) {

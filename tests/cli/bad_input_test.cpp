@@ -280,6 +280,10 @@ TEST_F(BadInput, InputsAndOutputsThatDoNotBeginWithTheBatchAreRefused) {
   state.node("fc", "MatMul", {"x", "w"});
   state.output(state.node("sum", "Add", {"fc", "state"}), {2, 4, 3});
   expect_refused(state, "input 'state' of shape [2, 4, 3]");
+  EXPECT_NE(run({"inspect", "net.onnx", "-q"})
+                .out.find("note: it cannot be trained at this size: input 'state' of shape "
+                          "[2, 4, 3] does not begin with the batch"),
+            std::string::npos);
   OnnxBuilder turned("turned");
   turned.input("x", {4, 3});
   turned.initializer("w", {3, 3}, weights);
