@@ -168,6 +168,7 @@ Least least_confirmed(const Profiled& profiled, const Problem& problem, const Pl
   while (best.peak_bytes > least.bytes && (enough == 0 || !decided()) &&
          (improve(bytes_alone, fronts[0]) || improve(problem, fronts[1]))) {
   }
+  best.bound = least.bound;
   best.exact = best.peak_bytes == least.bound;
   return best;
 }

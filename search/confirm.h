@@ -27,7 +27,8 @@ Confirmed solve_confirmed(const Profiled& profiled, const Problem& problem, Fron
                           const PlanRequest& request, const Backend& backend);
 
 struct Least : Confirmed {
-  bool exact = false;  // no plan has a smaller arena, nor fewer bytes live
+  bool exact = false;      // no plan has a smaller arena, nor fewer bytes live
+  std::int64_t bound = 0;  // no plan has fewer bytes live
 };
 
 /// Least arena of any plan: the solver's least budget, confirmed. Its solution is the plan that

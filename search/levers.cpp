@@ -1,66 +1,30 @@
 #include "search/levers.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "kernels/error.h"
-#include "models/lower.h"
-#include "models/op.h"
+#include "search/bytes_alone.h"
 #include "search/confirm.h"
 #include "search/profile_cache.h"
 
 namespace mpsearch {
 namespace {
 
-/// Every kernel call that a plan of the model may make.
-std::vector<KernelCall> calls_of(const StepGraph& step) {
-  const Graph& graph = step.graph;
-  const std::vector<Layout> layouts = assign_layouts(graph);
-  std::vector<KernelCall> calls;
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (graph.nodes[i].op->view) continue;
-    const auto id = static_cast<NodeId>(i);
-    for (const Precision precision : allowed_of(graph, id)) {
-      calls.push_back(call_under(graph, id, precision, layouts));
-    }
-  }
-  std::ranges::move(cast_calls(graph, layouts), std::back_inserter(calls));
-  return calls;
-}
-
-/// A profile in which nothing takes time, with the kernels that are known: enough for bytes.
-SpeedProfile timeless(const StepGraph& step, const RecordedKernels& kernels,
-                      const Backend& backend) {
-  SpeedProfile profile;
-  for (const KernelCall& call : calls_of(step)) {
-    const std::string key = key_of(call);
-    profile.timings[key] = {};
-    profile.kernels[key] = choose_kernel(backend, kernels, call);
-  }
-  return profile;
-}
-
 /// The least arena of any plan of the model, to one side of `enough`.
 Least least_arena(Model model, const PlanRequest& request, const RecordedKernels& kernels,
                   const Backend& backend, std::int64_t enough) {
-  Profiled profiled;
-  profiled.model = std::move(model);
-  profiled.step = training_graph(profiled.model, request.training);
-  profiled.speed = timeless(profiled.step, kernels, backend);
-  profiled.built =
-      build_problem(profiled.step, profiled.speed, [](LayerId, Precision) { return 0.0; });
-  Problem problem = profiled.built.problem;
-  problem.limits.bytes = std::int64_t{1} << 60;
-  return least_confirmed(profiled, problem, request, backend, enough);
+  const Profiled profiled = profile_of_bytes(std::move(model), request, kernels, backend);
+  return least_confirmed(profiled, unlimited_problem(profiled), request, backend, enough);
 }
 
 class Levers {
  public:
-  Levers(const Profiled& profiled, const PlanRequest& request, const Backend& backend,
-         const ProfileProgress& progress)
+  Levers(const Profiled& profiled, const PlanRequest& request, bool by_bytes_alone,
+         const Backend& backend, const ProfileProgress& progress)
       : profiled_(profiled),
         request_(request),
+        by_bytes_alone_(by_bytes_alone),
         backend_(backend),
         progress_(progress),
         budget_(budget_bytes(request.budget, profiled)),
@@ -76,6 +40,7 @@ class Levers {
       }
       // Measured only where it nearly fits with what is known.
       const bool last = batch == 1;
+      if (by_bytes_alone_) know_leanest(*model);
       Least least = first_arena(*model);
       if (!last && least.peak_bytes > budget_ + budget_ / 16) continue;
       if (time_new_kernels(*model)) least = first_arena(std::move(*model));
@@ -148,8 +113,16 @@ class Levers {
     return least_arena(std::move(model), request_, kernels_, backend_, kFirstArena);
   }
 
+  void know_leanest(const Model& model) {
+    add_leanest(calls_of(training_graph(model, request_.training)), backend_, kernels_);
+  }
+
   /// Those that a run of the changed command will use; false where all were known.
   bool time_new_kernels(const Model& model) {
+    if (by_bytes_alone_) {
+      know_leanest(model);
+      return false;
+    }
     const std::size_t before = timed_.size();
     const StepGraph step = training_graph(model, request_.training);
     pick_kernels(calls_of(step), backend_, kernels_, timed_, progress_);
@@ -157,12 +130,14 @@ class Levers {
   }
 
   void add(std::string change, const Least& least) {
-    const std::int64_t bytes = least.peak_bytes;
-    levers_.push_back({std::move(change), bytes, least.exact, bytes > 0 && bytes <= budget_});
+    const std::int64_t bytes = by_bytes_alone_ ? least.bound : least.peak_bytes;
+    levers_.push_back(
+        {std::move(change), bytes, least.exact && !by_bytes_alone_, bytes > 0 && bytes <= budget_});
   }
 
   const Profiled& profiled_;
   const PlanRequest& request_;
+  bool by_bytes_alone_;
   const Backend& backend_;
   const ProfileProgress& progress_;
   std::int64_t budget_;
@@ -181,11 +156,11 @@ bool fits(Model model, const PlanRequest& request, const RecordedKernels& kernel
 }
 
 std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
-                             const Backend& backend, const Rebatch& rebatch,
+                             bool by_bytes_alone, const Backend& backend, const Rebatch& rebatch,
                              const ProfileProgress& progress) {
-  Levers levers(profiled, request, backend, progress);
+  Levers levers(profiled, request, by_bytes_alone, backend, progress);
   const bool limited = request.max_time_ratio || request.max_sensitivity;
-  levers.try_limits();
+  if (!by_bytes_alone) levers.try_limits();
   if (!limited) levers.try_batches(rebatch);
   const std::optional<Model> original = rebatch(profiled.model.batch);
   if (!limited && original) levers.try_restrictions(*original);

@@ -12,9 +12,10 @@
 
 namespace mpsearch {
 
-/// `least_budget_bytes` is a budget that a run of the changed command will meet with the same
-/// profile cache: the least one where `exact`, else one that a longer search may lower a little. 0:
-/// no plan at any budget.
+/// Where the answer is by bytes alone, so is each figure: `least_budget_bytes` is a bound, nothing
+/// is timed. Else it is a budget that a run of the changed command will meet with the same profile
+/// cache: the least one where `exact`, else one that a longer search may lower a little. 0: no plan
+/// at any budget.
 struct Lever {
   std::string change;  // "--batch 16", "without --pin 'conv*=fp32'"
   std::int64_t least_budget_bytes = 0;
@@ -34,9 +35,9 @@ bool fits(Model model, const PlanRequest& request, const RecordedKernels& kernel
 /// request's restrictions and limits left out alone. Pins and precisions are not tried where a
 /// limit on time or sensitivity holds: those were not measured for what is forbidden. Times the
 /// kernels that the profile has not met where the choice changes bytes, and keeps what it picked in
-/// the request's cache.
+/// the request's cache. `by_bytes_alone`: as Infeasible's.
 std::vector<Lever> levers_of(const Profiled& profiled, const PlanRequest& request,
-                             const Backend& backend, const Rebatch& rebatch,
+                             bool by_bytes_alone, const Backend& backend, const Rebatch& rebatch,
                              const ProfileProgress& progress = {});
 
 }  // namespace mpsearch

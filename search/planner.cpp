@@ -6,8 +6,10 @@
 #include "kernels/error.h"
 #include "models/lower.h"
 #include "runtime/prepared.h"
+#include "search/bytes_alone.h"
 #include "search/confirm.h"
 #include "search/explain.h"
+#include "search/profile_cache.h"
 #include "search/proof.h"
 #include "search/solver/check.h"
 
@@ -137,6 +139,49 @@ PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
   Front front = front_of(profiled, request);
   Confirmed known;
   return plan_at(profiled, request, backend, front, known);
+}
+
+namespace {
+
+/// The answer that bytes alone prove; empty where they do not.
+std::optional<Planned> refused_by_bytes(Model model, const PlanRequest& request,
+                                        const Backend& backend) {
+  // A share of the FP32 peak is known only with the kernels that were measured.
+  if (request.measure || request.budget.bytes == 0) return std::nullopt;
+  restrict_layers(model, request.training, request.restrictions, backend);
+  RecordedKernels kernels = ProfileCache(request.cache_dir).speed(backend.identity()).kernels;
+  add_leanest(calls_of(training_graph(model, request.training)), backend, kernels);
+  Planned planned{.profiled = profile_of_bytes(std::move(model), request, kernels, backend),
+                  .answer = {}};
+  const Profiled& profiled = planned.profiled;
+  const Problem problem = unlimited_problem(profiled);
+  const std::int64_t bound = least_budget(problem, request.solve).bound;
+  if (bound <= request.budget.bytes) return std::nullopt;
+
+  PlanAnswer& answer = planned.answer;
+  answer.status = SolveStatus::Infeasible;
+  answer.budget_bytes = request.budget.bytes;
+  const Least least = least_confirmed(profiled, problem, request, backend, kFirstArena);
+  answer.infeasible = why_infeasible(profiled, request, backend, least);
+  answer.infeasible->by_bytes_alone = true;
+  answer.infeasible->least_budget_bytes = bound;
+  return planned;
+}
+
+}  // namespace
+
+Planned plan_model(const Model& model, const PlanRequest& request, const Backend& backend,
+                   const Dataset& data, const ProfileProgress& progress) {
+  TrainingSettings settings;
+  settings.data = data.label;
+  settings.data_hash = data.content_hash();
+  std::optional<Profiled> profiled = profile_from_cache(model, request, backend, settings);
+  if (!profiled) {
+    if (auto refused = refused_by_bytes(model, request, backend)) return std::move(*refused);
+    profiled = profile_model(model, request, backend, data, progress);
+  }
+  PlanAnswer answer = plan_within(*profiled, request, backend);
+  return {std::move(*profiled), std::move(answer)};
 }
 
 void plan_front(const Profiled& profiled, const PlanRequest& request,

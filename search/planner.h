@@ -44,6 +44,7 @@ struct PlanRequest {
   std::string effort = "normal";
   std::string cache_dir;  // empty: no cache
   int paired_steps = 16;  // 0: no paired check
+  bool measure = false;   // even where bytes alone prove that no plan fits
   SolveOptions solve;
 };
 
@@ -75,6 +76,10 @@ std::optional<Profiled> profile_from_cache(Model model, const PlanRequest& reque
 /// Why there is no plan: the least budget that has one, and what fills the limiting event.
 struct Infeasible {
   std::int64_t least_budget_bytes = 0;
+  /// Found before anything was measured: the least budget is a bound. Limits on time and
+  /// sensitivity, values that a format cannot hold and the workspaces of the fastest kernels may
+  /// raise it.
+  bool by_bytes_alone = false;
   std::string limiting_event;
   std::vector<std::pair<std::string, std::int64_t>> tensors;  // largest first
   PeakParts parts;
@@ -100,6 +105,16 @@ Problem limited_problem(const Profiled& profiled, const PlanRequest& request, st
 /// Solves for the request's budget and confirms by the memory plan.
 PlanAnswer plan_within(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend);
+
+struct Planned {
+  Profiled profiled;
+  PlanAnswer answer;
+};
+
+/// profile_model and plan_within. Where the profile is not in the cache and bytes alone prove that
+/// no plan fits, that is the answer, and `profiled` has neither times nor scores.
+Planned plan_model(const Model& model, const PlanRequest& request, const Backend& backend,
+                   const Dataset& data, const ProfileProgress& progress = {});
 
 /// plan_within for one budget (bytes) after the other, while `take` returns true. A plan is never
 /// worse than that of the budget before it where that one fits: budgets that rise give a front.

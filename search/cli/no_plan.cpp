@@ -25,12 +25,11 @@ namespace {
                .try_ = "more time, or a larger --budget"});
 }
 
-}  // namespace
-
-Profiled profile_or_refuse(const RunSetup& setup, Console& console) {
+/// What `work` returns; an impossible pin is told to --json too.
+template <class Work>
+auto or_refuse(Console& console, const Work& work) {
   try {
-    return profile_model(setup.model, setup.request, *setup.backend, setup.data(),
-                         profile_bar(console));
+    return work();
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::GoalNotMet && console.json()) {
       print_json(console, {{"status", "infeasible"},
@@ -45,12 +44,28 @@ Profiled profile_or_refuse(const RunSetup& setup, Console& console) {
   }
 }
 
+}  // namespace
+
+Profiled profile_or_refuse(const RunSetup& setup, Console& console) {
+  return or_refuse(console, [&] {
+    return profile_model(setup.model, setup.request, *setup.backend, setup.data(),
+                         profile_bar(console));
+  });
+}
+
+Planned plan_or_refuse(const RunSetup& setup, Console& console) {
+  return or_refuse(console, [&] {
+    return plan_model(setup.model, setup.request, *setup.backend, setup.data(),
+                      profile_bar(console));
+  });
+}
+
 void require_plan(const PlanAnswer& answer, const Profiled& profiled, const RunSetup& setup,
                   const std::string& command, Console& console) {
   if (answer.status == SolveStatus::Unknown) refuse_unproven(answer, console);
   if (!answer.infeasible) return;
   const std::vector<Lever> levers = levers_of(
-      profiled, setup.request, *setup.backend,
+      profiled, setup.request, answer.infeasible->by_bytes_alone, *setup.backend,
       [&](std::int64_t batch) { return rebatched(setup, batch); }, profile_bar(console));
   if (console.json()) print_json(console, infeasible_json(answer, levers));
   throw Error(ErrorKind::GoalNotMet,

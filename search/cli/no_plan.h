@@ -7,9 +7,10 @@
 
 namespace mpsearch {
 
-/// Profiles the setup's model. Where a pin alone forbids every plan, --json still prints its
-/// object.
+/// Profiles the setup's model, and plans it. Where a pin alone forbids every plan, --json still
+/// prints its object.
 Profiled profile_or_refuse(const RunSetup& setup, Console& console);
+Planned plan_or_refuse(const RunSetup& setup, Console& console);
 
 /// For an answer without a plan: prints it with --json, and throws GoalNotMet, or Interrupted where
 /// the user stopped the search. `command` is repeated in the advice: "mpsearch net.onnx".

@@ -65,6 +65,7 @@ void add_search_options(const Options& options, PlanRequest& request) {
                          : solver == "cbc" ? Engine::Cbc
                                            : Engine::Auto;
   request.solve.time_limit = options.number("time-limit");
+  request.measure = options.has("dump-problem") || options.has("dump-lp");
   request.paired_steps = static_cast<int>(options.integer("paired-steps"));
 }
 

@@ -46,16 +46,10 @@ void set_batch(RunSetup& setup, std::int64_t batch) {
   setup.model = std::move(*model);
 }
 
-Planned plan_now(RunSetup& setup, Console& console) {
-  Profiled profiled = profile_or_refuse(setup, console);
-  PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
-  return {std::move(profiled), std::move(answer)};
-}
-
 }  // namespace
 
 Planned plan_setup(RunSetup& setup, const Options& options, Console& console) {
-  if (options.is_number("batch") || !options.given("batch")) return plan_now(setup, console);
+  if (options.is_number("batch") || !options.given("batch")) return plan_or_refuse(setup, console);
   if (setup.request.budget.bytes == 0) {
     throw Error(ErrorKind::Usage, {.what = "--batch auto needs a --budget in bytes",
                                    .at = {},
@@ -63,11 +57,11 @@ Planned plan_setup(RunSetup& setup, const Options& options, Console& console) {
                                    .try_ = "--budget 512MiB"});
   }
   set_batch(setup, largest_batch(setup));
-  Planned planned = plan_now(setup, console);
+  Planned planned = plan_or_refuse(setup, console);
   // The kernels that measuring chose may need more workspace than those that were counted with.
   while (planned.answer.infeasible && setup.model.batch > 1) {
     set_batch(setup, setup.model.batch - std::max<std::int64_t>(1, setup.model.batch / 32));
-    planned = plan_now(setup, console);
+    planned = plan_or_refuse(setup, console);
   }
   console.note(fmt::format("batch {} is the largest that fits", setup.model.batch));
   return planned;

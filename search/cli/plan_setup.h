@@ -8,14 +8,9 @@
 
 namespace mpsearch {
 
-struct Planned {
-  Profiled profiled;
-  PlanAnswer answer;  // may be infeasible
-};
-
-/// With --batch auto the setup's model becomes the one at the largest batch for which some plan
-/// fits into the budget, at most the samples of the data. Throws Usage where the budget is none in
-/// bytes, or there is none.
+/// The answer may be that no plan fits. With --batch auto the setup's model becomes the one at the
+/// largest batch for which some plan fits into the budget, at most the samples of the data. Throws
+/// Usage where the budget is none in bytes, or there is none.
 Planned plan_setup(RunSetup& setup, const Options& options, Console& console);
 
 }  // namespace mpsearch

@@ -142,9 +142,10 @@ ErrorText infeasible_text(const PlanAnswer& answer, const std::vector<Lever>& le
     text.why = "no plan at any budget keeps " + restrictions_text(request);
   } else {
     text.at = fmt::format("step '{}', where the peak lies", why.limiting_event);
-    text.why = fmt::format("the least possible peak at batch {} is {} ({} bytes): {}", batch,
-                           format_bytes(why.least_budget_bytes), why.least_budget_bytes,
-                           parts_text(why.parts));
+    text.why =
+        fmt::format("the least possible peak at batch {} is {}{} ({} bytes): {}", batch,
+                    why.by_bytes_alone ? "at least " : "", format_bytes(why.least_budget_bytes),
+                    why.least_budget_bytes, parts_text(why.parts));
     for (std::size_t i = 0; i < std::min(kShownTensors, why.tensors.size()); ++i) {
       text.why +=
           fmt::format("\n{:>10}  {}", format_bytes(why.tensors[i].second), why.tensors[i].first);
@@ -155,9 +156,14 @@ ErrorText infeasible_text(const PlanAnswer& answer, const std::vector<Lever>& le
     const std::string least =
         lever.least_budget_bytes == 0
             ? "no plan either"
-            : fmt::format("least peak {}{} ({} bytes){}", lever.exact ? "" : "at most ",
+            : fmt::format("least peak {}{} ({} bytes){}",
+                          why.by_bytes_alone ? "at least "
+                          : lever.exact      ? ""
+                                             : "at most ",
                           format_bytes(lever.least_budget_bytes), lever.least_budget_bytes,
-                          lever.fits ? ", which fits" : "");
+                          !lever.fits          ? ""
+                          : why.by_bytes_alone ? ", which may fit"
+                                               : ", which fits");
     text.try_ += fmt::format("{}{}: {}", text.try_.empty() ? "" : "\n", lever.change, least);
   }
   if (text.try_.empty()) text.try_ = "fewer restrictions";
@@ -172,6 +178,7 @@ nlohmann::ordered_json infeasible_json(const PlanAnswer& answer, const std::vect
   out["least_budget_bytes"] = why.least_budget_bytes > 0
                                   ? nlohmann::ordered_json(why.least_budget_bytes)
                                   : nlohmann::ordered_json();
+  out["by_bytes_alone"] = why.by_bytes_alone;
   out["limiting_event"] = why.limiting_event;
   out["tensors"] = nlohmann::ordered_json::array();
   for (const auto& [name, bytes] : why.tensors) {

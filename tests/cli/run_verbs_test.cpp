@@ -51,14 +51,59 @@ TEST_F(RunVerbs, ABudgetWithoutPlanIsAnAnswerThatNamesTheLeastOne) {
   EXPECT_EQ(at(least - 1).status, 1);
 }
 
+TEST_F(RunVerbs, ABudgetThatBytesAloneRuleOutIsRefusedBeforeAnythingIsMeasured) {
+  namespace fs = std::filesystem;
+  const auto refuse = [&](const std::string& cache) {
+    const Outcome outcome = run({"net.onnx", "--budget", "10KiB", "--batch", "8", "--dry-run",
+                                 "--json", "--profile-cache", cache},
+                                true);
+    EXPECT_EQ(outcome.status, 1) << outcome.err;
+    EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
+    return std::pair(json::parse(outcome.out), outcome.err);
+  };
+  // The same kernels, and no scores: the same bytes.
+  fs::create_directory(path("speeds"));
+  for (const fs::path& file : fs::directory_iterator(path("cache"))) {
+    if (file.filename().string().starts_with("speed-")) {
+      fs::copy_file(file, path("speeds") / file.filename());
+    }
+  }
+  const auto [measured, measured_text] = refuse("cache");
+  const auto [early, text] = refuse("speeds");
+  EXPECT_EQ(measured["by_bytes_alone"], false);
+  EXPECT_EQ(early["by_bytes_alone"], true);
+  for (const char* key :
+       {"budget_bytes", "least_budget_bytes", "limiting_event", "tensors", "parts"}) {
+    EXPECT_EQ(early[key], measured[key]) << key;
+  }
+  EXPECT_EQ(early["levers"].size(), measured["levers"].size());
+  EXPECT_NE(text.find("the least possible peak at batch 8 is at least "), std::string::npos);
+  EXPECT_EQ(measured_text.find("at least"), std::string::npos);
+
+  // With nothing known nothing is measured either, and no kernels make the least budget smaller.
+  const auto [fresh, fresh_text] = refuse("fresh");
+  EXPECT_EQ(fresh["by_bytes_alone"], true);
+  EXPECT_LE(fresh["least_budget_bytes"], early["least_budget_bytes"]);
+  EXPECT_EQ(fresh_text.find("measure"), std::string::npos) << fresh_text;
+  EXPECT_FALSE(fs::exists(path("fresh")));
+  const Outcome dumped = run({"net.onnx", "--budget", "10KiB", "--batch", "8", "--json",
+                              "--profile-cache", "fresh", "--dump-problem", "problem.json"},
+                             true);
+  EXPECT_EQ(json::parse(dumped.out)["by_bytes_alone"], false);
+}
+
 TEST_F(RunVerbs, EachLeverOfAnImpossibleBudgetIsComputed) {
   const auto least_of = [&](std::vector<std::string> words) {
     words.insert(words.begin(), {"net.onnx", "--budget", "200KiB", "--json"});
     const Outcome outcome = run(words, true);
     EXPECT_EQ(outcome.status, 1) << outcome.err;
     EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
+    EXPECT_EQ(json::parse(outcome.out)["by_bytes_alone"], false);
     return std::pair(json::parse(outcome.out), outcome.err);
   };
+  for (const char* batch : {"16", "1"}) {
+    EXPECT_EQ(run({"net.onnx", "--batch", batch, "--fp8-edges", "--dry-run"}, true).status, 0);
+  }
   // A lever that does not claim to be exact is the first arena found: never below the least one.
   const auto expect_lever = [](const json& answer, const std::string& change, const json& run) {
     const std::int64_t least = run["least_budget_bytes"];
@@ -90,7 +135,8 @@ TEST_F(RunVerbs, EachLeverOfAnImpossibleBudgetIsComputed) {
 
 TEST_F(RunVerbs, APinThatForbidsEveryPlanIsNamed) {
   const Outcome outcome =
-      run({"net.onnx", "--batch", "8", "--pin", "conv*=fp8", "-q", "--json"}, true);
+      run({"net.onnx", "--batch", "8", "--pin", "conv*=fp8", "--data", "synthetic", "-q", "--json"},
+          true);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(departure_from_schema(outcome.out, "plan"), "");
   EXPECT_EQ(json::parse(outcome.out)["status"], "infeasible");
