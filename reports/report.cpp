@@ -38,6 +38,7 @@ svg{width:100%;min-width:38rem;height:auto;display:block}
 svg text{fill:var(--ink);font:12px system-ui,sans-serif}
 .grid{stroke:var(--line)}.curve{fill:none;stroke:var(--FP32);stroke-width:1.5}
 .area{fill:var(--FP32);fill-opacity:.25;stroke:none}.limit{stroke:var(--FP8);stroke-dasharray:6 4}
+.warn{color:var(--ink);border-left:4px solid var(--FP8);padding-left:.6rem}
 .mark{fill:var(--FP8)}.dot{fill:var(--FP32)}
 @media(max-width:40rem){body{margin:1rem auto}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}}
 )";
@@ -261,6 +262,24 @@ std::string run_section(const ReportRun& run) {
   return out;
 }
 
+/// Said first where a figure comes from random data.
+std::string made_up_banner(const ReportData& data) {
+  const auto made_up = [](const TrainingSettings& settings) {
+    return settings.data == "synthetic";
+  };
+  const bool scores = (data.plan && made_up(data.plan->settings)) ||
+                      (data.profile && made_up(data.profile->settings)) ||
+                      std::ranges::any_of(data.front, made_up, &Plan::settings);
+  const bool run = std::ranges::any_of(
+      data.runs, [&](const ReportRun& each) { return made_up(each.log.header.settings); });
+  if (!scores && !run) return {};
+  return fmt::format(
+      "<p class=warn>The data are made up at random: {} say nothing of real data.</p>\n",
+      scores && run ? "sensitivities, losses and metrics"
+      : scores      ? "sensitivities"
+                    : "losses and metrics");
+}
+
 }  // namespace
 
 std::string report_html(const ReportData& data) {
@@ -269,6 +288,7 @@ std::string report_html(const ReportData& data) {
       "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n";
   out += fmt::format("<title>mpsearch report</title>\n<style>{}</style></head><body>\n", kStyle);
   out += "<h1>mpsearch report</h1>\n";
+  out += made_up_banner(data);
   if (data.plan) {
     const Plan& plan = *data.plan;
     out += summary_of(plan) + precision_map(plan) + timeline(plan) + layer_table(plan);

@@ -139,6 +139,9 @@ TrainingOptions scaled_options(TrainingOptions options, const std::string& loss_
 /// What a plan's bytes, times and scores depend on. `data` and `data_hash` are the caller's to set.
 TrainingSettings settings_of(const Model& model, const PlanRequest& request);
 
+/// The model's notes, and that the scores are of random data where they are.
+std::vector<std::string> notes_of(const Profiled& profiled);
+
 /// The profile as a stored document: layers by precision, kernels, casts.
 Profile stored_profile(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend);

@@ -330,10 +330,8 @@ Plan describe_plan(const Profiled& profiled, const PlanRequest& request, const B
     plan.timeline.push_back({prepared.training.lowered.event_of[i], lowered.nodes[i].name,
                              prepared.training.memory.timeline[i]});
   }
-  plan.notes = profiled.model.notes;
-  if (profiled.synthetic) {
-    plan.notes.emplace_back("sensitivity was measured on random inputs and labels (no --data)");
-  }
+  plan.notes = notes_of(profiled);
+  plan.decisions_sha256 = decisions_of(plan);
   return plan;
 }
 

@@ -46,6 +46,14 @@ LayerProfile layer_profile(const Profiled& profiled, std::span<const Layout> lay
 
 }  // namespace
 
+std::vector<std::string> notes_of(const Profiled& profiled) {
+  std::vector<std::string> notes = profiled.model.notes;
+  if (profiled.synthetic) {
+    notes.emplace_back("sensitivity was measured on random inputs and labels (no --data)");
+  }
+  return notes;
+}
+
 Profile stored_profile(const Profiled& profiled, const PlanRequest& request,
                        const Backend& backend) {
   Profile profile;
@@ -56,7 +64,7 @@ Profile stored_profile(const Profiled& profiled, const PlanRequest& request,
   profile.steps = profiled.sensitivity.steps;
   profile.warm_up_steps = profiled.sensitivity.warmup_steps;
   profile.fp32_step_ms = profiled.fp32_step_ms;
-  profile.notes = profiled.model.notes;
+  profile.notes = notes_of(profiled);
   const std::vector<Layout> layouts = assign_layouts(profiled.step.graph);
   for (std::size_t i = 0; i < profiled.model.graph.layers.size(); ++i) {
     const auto id = static_cast<LayerId>(i);

@@ -13,7 +13,7 @@ namespace mpsearch {
 
 /// Version of the four schemas (models/stored/*.proto). See common.proto for when to raise it.
 inline constexpr std::int64_t kSchemaMajor = 1;
-inline constexpr std::int64_t kSchemaMinor = 1;
+inline constexpr std::int64_t kSchemaMinor = 2;
 
 struct SchemaVersion {
   std::int64_t major = kSchemaMajor;

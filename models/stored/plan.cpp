@@ -14,6 +14,7 @@
 #include "models/stored/atomic_file.h"
 #include "models/stored/binder.h"
 #include "models/stored/message_json.h"
+#include "models/stored/sha256.h"
 #include "plan.pb.h"
 
 namespace mpsearch {
@@ -171,7 +172,19 @@ static void describe(Binder& bind, Plan& value) {
   bind("settings", value.settings)("notes", value.notes)("layers", value.layers);
   bind("kernels", value.kernels)("multipliers", value.multipliers)("timeline", value.timeline);
   bind("root_bound", value.root_bound)("problem_sha256", value.problem_sha256);
-  bind("solver_nodes", value.solver_nodes);
+  bind("solver_nodes", value.solver_nodes)("decisions_sha256", value.decisions_sha256);
+}
+
+std::string decisions_of(const Plan& plan) {
+  std::string text;
+  for (const PlannedLayer& layer : plan.layers) {
+    text += fmt::format("{}={}\n", layer.name, name_of(layer.precision));
+  }
+  return sha256_of(text);
+}
+
+bool edited(const Plan& plan) {
+  return !plan.decisions_sha256.empty() && plan.decisions_sha256 != decisions_of(plan);
 }
 
 std::string plan_to_json(const Plan& plan) {

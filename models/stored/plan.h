@@ -112,8 +112,16 @@ struct Plan {
   std::optional<double> root_bound;  // `bound` beyond it rests on the branch and bound
   std::string problem_sha256;        // as --dump-problem writes it; empty: nothing was solved
   std::int64_t solver_nodes = 0;
+  std::string decisions_sha256;  // decisions_of() as the search left it; empty: an older plan
   bool operator==(const Plan&) const = default;
 };
+
+/// SHA-256 of the layers' names and precisions: what a search decides and a user may edit.
+std::string decisions_of(const Plan& plan);
+
+/// Whether the decisions are others than those that the search wrote. A plan of schema 1.1 does not
+/// say: false.
+bool edited(const Plan& plan);
 
 /// The plan as JSON: every field, in the schema's order; equal plans give equal bytes.
 std::string plan_to_json(const Plan& plan);

@@ -49,7 +49,8 @@ std::string predictions(const Plan& plan) {
   out += fmt::format("peak         {} of the budget's {} (FP32: {}), {} of it weight state\n",
                      format_bytes(plan.peak_bytes), format_bytes(plan.budget_bytes),
                      format_bytes(plan.fp32_peak_bytes), format_bytes(plan.weight_state_bytes));
-  out += fmt::format("sensitivity  {:.3e}\n", plan.sensitivity);
+  out += fmt::format("sensitivity  {:.3e}{}\n", plan.sensitivity,
+                     plan.settings.data == "synthetic" ? ", of data made up at random" : "");
   if (plan.paired_check) {
     const PairedCheck& check = *plan.paired_check;
     out += fmt::format(
@@ -110,6 +111,8 @@ nlohmann::ordered_json plan_json(const Plan& plan) {
   out["casts"] = plan.casts.count;
   out["cast_ms"] = plan.casts.ms;
   out["chosen_by"] = plan.chosen_by;
+  out["data"] = plan.settings.data;
+  out["synthetic"] = plan.settings.data == "synthetic";
   if (plan.paired_check) {
     out["paired_check"] = {{"loss_difference", plan.paired_check->loss_difference},
                            {"low", plan.paired_check->low},

@@ -45,9 +45,12 @@ void require_enough_samples(const RunSetup& setup, const Options& options);
 /// What a result says of itself where its data were made up.
 inline constexpr const char* kMadeUpData =
     "the data are made up at random: loss and accuracy say nothing of the network";
+inline constexpr const char* kMadeUpScores =
+    "the data are made up at random: sensitivities and what is chosen by them say nothing of yours";
 
-/// Warns where a run without --data is about to use made-up data.
-void warn_of_synthetic(const RunSetup& setup, const Options& options, Console& console);
+/// Warns where a run without --data is about to use made-up data. `meaning`: one of the above.
+void warn_of_synthetic(const RunSetup& setup, const Options& options, Console& console,
+                       const char* meaning = kMadeUpData);
 
 /// The settings, and the setup's model, at another batch; no model where its file does not allow
 /// it.
@@ -80,8 +83,11 @@ Prepared prepare_choice(const RunSetup& setup, const Choice& choice);
 SpeedProfile measured_speed(const RunSetup& setup, const Model& model,
                             std::span<const Precision> precision, Console& console);
 
-/// Adds to a plan what only the setup knows: data, batch, inputs, patterns.
-void complete_settings(const RunSetup& setup, Plan& plan);
+/// Adds to a plan's or a profile's settings what only the setup knows: data, patterns.
+void complete_settings(const RunSetup& setup, TrainingSettings& settings);
+
+/// The setup's profile as a document, complete.
+Profile document_of(const RunSetup& setup, const Profiled& profiled);
 
 /// The layers of each precision: "3 FP32, 2 BF16".
 std::string count_precisions(std::span<const Precision> precision);

@@ -119,7 +119,7 @@ int run(const Invocation& invocation, Console& console) {
   const bool training = trains(options);
   RunSetup setup = set_up(invocation.arguments[0], options, console);
   require_enough_samples(setup, options);
-  if (training) warn_of_synthetic(setup, options, console);
+  warn_of_synthetic(setup, options, console, training ? kMadeUpData : kMadeUpScores);
   add_search_options(options, setup.request);
   const TrainSettings settings = train_settings(options, setup.settings);
   const Profiled profiled =

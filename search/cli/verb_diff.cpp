@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -36,15 +35,6 @@ std::vector<Difference> differences(const Plan& a, const Plan& b) {
     }
   }
   return out;
-}
-
-/// Whether a precision is not the one that the plan's own words are of.
-bool edited(const Plan& plan) {
-  return std::ranges::any_of(plan.layers, [](const PlannedLayer& layer) {
-    return (layer.runner_up && layer.runner_up->precision == layer.precision) ||
-           (layer.precision == Precision::FP32 && layer.sensitivity != 0) ||
-           layer.reason.starts_with(fmt::format("{} would ", name_of(layer.precision)));
-  });
 }
 
 nlohmann::ordered_json json_of(const Plan& a, const Plan& b,
@@ -88,8 +78,9 @@ std::string text_of(const Plan& a, const Plan& b, const std::vector<Difference>&
   for (const auto& [plan, letter] : {std::pair(&a, 'a'), std::pair(&b, 'b')}) {
     if (!edited(*plan)) continue;
     out += fmt::format(
-        "\n{} was edited by hand: its figures are still those from before; mpsearch verify {} "
-        "--plan {} says which hold\n",
+        "\n{} was edited by hand since the search: its figures are still those from before; "
+        "mpsearch "
+        "verify {} --plan {} says which hold\n",
         letter, plan->model.name, shell_word(names[letter == 'a' ? 0 : 1]));
   }
   return out;

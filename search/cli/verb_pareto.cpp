@@ -53,7 +53,7 @@ std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::in
   plan_front(profiled, setup.request, budgets, *setup.backend, [&](PlanAnswer answer) {
     progress.update(++done);
     if (!answer.plan.layers.empty()) {
-      complete_settings(setup, answer.plan);
+      complete_settings(setup, answer.plan.settings);
       plans.push_back(std::move(answer.plan));
     }
     return !stop_requested();
@@ -72,6 +72,7 @@ int run(const Invocation& invocation, Console& console) {
   require_folder("--output", folder.string());
   RunSetup setup = set_up(invocation.arguments[0], options, console);
   require_enough_samples(setup, options);
+  warn_of_synthetic(setup, options, console, kMadeUpScores);
   add_search_options(options, setup.request);
   const Profiled profiled = profile_or_refuse(setup, console);
   dump_problem(options, limited_problem(profiled, setup.request,
@@ -103,12 +104,13 @@ int run(const Invocation& invocation, Console& console) {
   }
   const std::string report = (folder / "report.html").string();
   write_file_atomically(
-      report,
-      report_html(
-          {.profile = stored_profile(profiled, setup.request, *setup.backend), .front = plans}),
-      "the report");
+      report, report_html({.profile = document_of(setup, profiled), .front = plans}), "the report");
+  const bool synthetic = setup.data().label == "synthetic";
   if (console.json()) {
-    print_json(console, {{"points", points}, {"report", report}});
+    print_json(console, {{"points", points},
+                         {"report", report},
+                         {"data", setup.data().label},
+                         {"synthetic", synthetic}});
   } else {
     console.print(table_text({{"budget", Align::Right},
                               {"peak", Align::Right},
@@ -117,6 +119,7 @@ int run(const Invocation& invocation, Console& console) {
                               {"plan"}},
                              rows, 0));
     console.print(fmt::format("\nreport  {}\n", report));
+    if (synthetic) console.print(fmt::format("note    {}\n", kMadeUpScores));
   }
   return stop_requested() ? exit_code(ErrorKind::Interrupted) : kExitOk;
 }

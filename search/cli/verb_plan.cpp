@@ -38,17 +38,30 @@ void warn_of_emulation(const RunSetup& setup, const Plan& plan, Console& console
 /// What a plan may be slower than FP32 before its user is told what would change that.
 constexpr double kSlower = 0.02;
 
+constexpr const char* kPlanFile = "plan.json";
+
 struct PlanFiles {
   std::string plan;
   std::string report;
 };
 
+/// Beside a plan of another name the report has that name: two plans in a folder have two reports.
+std::string report_beside(const std::filesystem::path& plan) {
+  std::filesystem::path name = plan.filename();
+  if (name == kPlanFile) {
+    name = "report.html";
+  } else if (name.extension() == ".json") {
+    name.replace_extension(".html");
+  } else {
+    name += ".html";
+  }
+  return (plan.parent_path() / name).string();
+}
+
 /// The report lies beside the plan unless --report says where.
 PlanFiles files_of(const Invocation& invocation) {
-  PlanFiles files{.plan = output_path(invocation, "output", "plan.json"), .report = {}};
-  files.report =
-      output_path(invocation, "report",
-                  std::filesystem::path(files.plan).replace_filename("report.html").string());
+  PlanFiles files{.plan = output_path(invocation, "output", kPlanFile), .report = {}};
+  files.report = output_path(invocation, "report", report_beside(files.plan));
   return files;
 }
 
@@ -58,6 +71,7 @@ int run(const Invocation& invocation, Console& console) {
   const PlanFiles files = dry ? PlanFiles{} : files_of(invocation);
   RunSetup setup = set_up(invocation.arguments[0], options, console, /*auto_batch=*/true);
   require_enough_samples(setup, options);
+  warn_of_synthetic(setup, options, console, kMadeUpScores);
   add_search_options(options, setup.request);
   Planned planned = plan_setup(setup, options, console);
   const Profiled& profiled = planned.profiled;
@@ -70,14 +84,12 @@ int run(const Invocation& invocation, Console& console) {
     plan.paired_check = paired_check(profiled, setup.request, plan, *setup.backend, setup.data(),
                                      profile_bar(console));
   }
-  complete_settings(setup, plan);
+  complete_settings(setup, plan.settings);
   if (!dry) {
     write_plan(files.plan, plan);
-    write_file_atomically(
-        files.report,
-        report_html(
-            {.plan = plan, .profile = stored_profile(profiled, setup.request, *setup.backend)}),
-        "the report");
+    write_file_atomically(files.report,
+                          report_html({.plan = plan, .profile = document_of(setup, profiled)}),
+                          "the report");
   }
   warn_of_emulation(setup, plan, console);
   // A stopped search still answers: its best plan, with the gap to the bound.

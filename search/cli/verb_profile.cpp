@@ -39,6 +39,8 @@ nlohmann::ordered_json json_of(const Profile& profile) {
   out["warm_up_steps"] = profile.warm_up_steps;
   out["fp32_step_ms"] = profile.fp32_step_ms;
   out["device"] = profile.device.name;
+  out["data"] = profile.settings.data;
+  out["synthetic"] = profile.settings.data == "synthetic";
   return out;
 }
 
@@ -77,15 +79,19 @@ std::string text_of(const Profile& profile, int width) {
 int run(const Invocation& invocation, Console& console) {
   RunSetup setup = set_up(invocation.arguments[0], invocation.options, console);
   require_enough_samples(setup, invocation.options);
+  warn_of_synthetic(setup, invocation.options, console, kMadeUpScores);
   const Profiled profiled =
       profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
-  const Profile profile = stored_profile(profiled, setup.request, *setup.backend);
+  const Profile profile = document_of(setup, profiled);
   const bool written = invocation.options.given("output");
   if (written) write_profile(invocation.options.text("output"), profile);
   if (console.json()) {
     print_json(console, json_of(profile));
   } else {
     console.print(text_of(profile, console.width()));
+    if (profile.settings.data == "synthetic") {
+      console.print(fmt::format("note     {}\n", kMadeUpScores));
+    }
     if (written) console.print(fmt::format("profile  {}\n", invocation.options.text("output")));
   }
   return kExitOk;

@@ -8,6 +8,7 @@
 #include "kernels/nearest.h"
 #include "models/onnx/export.h"
 #include "runtime/snapshot.h"
+#include "search/cli/departures.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/no_plan.h"
 #include "search/cli/output.h"
@@ -38,7 +39,7 @@ void plan_first(RunSetup& setup, const Invocation& invocation, Console& console)
   Planned planned = plan_setup(setup, options, console);
   PlanAnswer& answer = planned.answer;
   require_plan(answer, planned.profiled, setup, command_without(invocation, "budget"), console);
-  complete_settings(setup, answer.plan);
+  complete_settings(setup, answer.plan.settings);
   console.note(plan_text(answer.plan, console.width()));
   setup.plan = std::move(answer.plan);
 }
@@ -333,6 +334,8 @@ int run(const Invocation& invocation, Console& console) {
     out["run_log"] = files.log;
     out["data"] = setup.data().label;
     out["synthetic"] = setup.data().label == "synthetic";
+    out["departures"] = departures(setup);
+    out["edited"] = setup.plan && edited(*setup.plan);
     if (twin) out["fp32"] = json_of(*twin, false);
     print_json(console, out);
   } else {

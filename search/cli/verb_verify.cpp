@@ -8,6 +8,7 @@
 #include "models/op.h"
 #include "runtime/resident.h"
 #include "runtime/trainer.h"
+#include "search/cli/departures.h"
 #include "search/cli/exit_code.h"
 #include "search/cli/output.h"
 #include "search/cli/run_setup.h"
@@ -35,6 +36,8 @@ struct Verdict {
   std::int64_t budget = 0;
   std::int64_t resident_growth = 0;  // of the process, from before the arena to after the run
   PlanProof proof;
+  std::vector<std::string> departures;  // from what the plan was made for
+  bool edited = false;
 
   bool ok() const {
     return mismatches.empty() && proof.fault.empty() && prepared_peak == planned_peak &&
@@ -112,6 +115,8 @@ nlohmann::ordered_json json_of(const Verdict& verdict) {
       {"root_bound", proof.bound ? nlohmann::ordered_json(*proof.bound) : nlohmann::ordered_json()},
       {"fault", proof.fault},
       {"why_not", proof.unchecked}};
+  out["edited"] = verdict.edited;
+  out["departures"] = verdict.departures;
   out["mismatches"] = nlohmann::ordered_json::array();
   for (const Mismatch& mismatch : verdict.mismatches) {
     out["mismatches"].push_back({{"layer", mismatch.layer},
@@ -153,7 +158,8 @@ std::string faults_text(const Verdict& verdict) {
                         verdict.planned_peak, verdict.prepared_peak);
   }
   if (!verdict.proof.fault.empty()) text += "  " + verdict.proof.fault + "\n";
-  if (stale) {
+  for (const std::string& departure : verdict.departures) text += "  " + departure + "\n";
+  if (stale && verdict.departures.empty()) {
     text +=
         "an edited plan keeps the figures of the old one: plan again with --pin "
         "'LAYER=PRECISION'\n";
@@ -218,7 +224,9 @@ int run(const Invocation& invocation, Console& console) {
                         .measured_peak = session.measured_peak(),
                         .budget = setup.plan->budget_bytes,
                         .resident_growth = resident_growth,
-                        .proof = proof_of(setup)};
+                        .proof = proof_of(setup),
+                        .departures = departures(setup),
+                        .edited = edited(*setup.plan)};
   if (console.json()) {
     print_json(console, json_of(verdict));
   } else {

@@ -25,10 +25,11 @@ class Wording : public testing::Test {
         run({"zoo", "mlp", "--inputs", "4", "--hidden", "8", "--classes", "3", "-o", "net.onnx"})
             .status,
         0);
-    const Outcome plan = run({"net.onnx", "--budget", "100%", "--batch", "4", "--effort", "fast",
-                              "--paired-steps", "0"});
-    ASSERT_EQ(plan.status, 0) << plan.err;
+    planned_ = run({"net.onnx", "--budget", "100%", "--batch", "4", "--effort", "fast",
+                    "--paired-steps", "0"});
   }
+  // Not in SetUpTestSuite, whose failures CTest shows as skipped tests.
+  void SetUp() override { ASSERT_EQ(planned_.status, 0) << planned_.err; }
   static void TearDownTestSuite() { delete folder_; }
 
   static Outcome run(const Words& words) {
@@ -41,6 +42,7 @@ class Wording : public testing::Test {
   }
 
   inline static TemporaryFolder* folder_ = nullptr;
+  inline static Outcome planned_;
 };
 
 TEST_F(Wording, AnUnknownPrecisionIsNamedInTheFlagThatHasIt) {
@@ -92,8 +94,9 @@ TEST_F(Wording, AnEditedPlanIsKnownAsOne) {
   layer["precision"] = layer["runner_up"]["precision"];
   folder_->write("edited.json", plan.dump());
   const Outcome outcome = run({"diff", "plan.json", "edited.json"});
-  EXPECT_NE(outcome.out.find("\nb was edited by hand: its figures are still those from before; "
-                             "mpsearch verify net.onnx --plan edited.json says which hold\n"),
+  EXPECT_NE(outcome.out.find("\nb was edited by hand since the search: its figures are still "
+                             "those from before; mpsearch verify net.onnx --plan edited.json says "
+                             "which hold\n"),
             std::string::npos)
       << outcome.out;
   EXPECT_EQ(outcome.out.find("\na was edited"), std::string::npos);
@@ -101,6 +104,88 @@ TEST_F(Wording, AnEditedPlanIsKnownAsOne) {
   const Outcome verify = run({"verify", "net.onnx", "--plan", "edited.json"});
   EXPECT_EQ(verify.status, 1);
   EXPECT_NE(verify.out.find("proof    refused, see below\n"), std::string::npos) << verify.out;
+  const std::string said = "edited.json was edited by hand since the search: its figures are still";
+  expect_says(verify, said);
+  const Outcome train = run(
+      {"train", "net.onnx", "--plan", "edited.json", "--budget", "1MiB", "--steps", "1", "--json"});
+  ASSERT_EQ(train.status, 0) << train.err;
+  expect_says(train, said);
+  EXPECT_EQ(json::parse(train.out)["edited"], true);
+
+  // Also where no figure of the plan gives it away.
+  plan = json::parse(read_text(path("plan.json")));
+  plan["layers"].back()["precision"] = "BF16";
+  for (json& each : plan["layers"]) each["runner_up"] = nullptr;
+  folder_->write("other.json", plan.dump());
+  EXPECT_EQ(json::parse(run({"diff", "plan.json", "other.json", "--json"}).out)["edited"],
+            json({false, true}));
+}
+
+TEST_F(Wording, ARunOfOtherSettingsThanThePlansSaysWhich) {
+  const Outcome same =
+      run({"train", "net.onnx", "--plan", "plan.json", "--steps", "1", "--lr", "0.1", "--json"});
+  ASSERT_EQ(same.status, 0) << same.err;
+  EXPECT_EQ(same.err.find("made for"), std::string::npos) << same.err;
+  EXPECT_EQ(json::parse(same.out)["departures"], json::array());
+
+  const Words other{"train",  "net.onnx", "--plan",  "plan.json", "--batch", "2",
+                    "--clip", "1",        "--steps", "1",         "--json"};
+  const Outcome fits = run(other);
+  ASSERT_EQ(fits.status, 0) << fits.err;
+  expect_says(
+      fits,
+      "warning: this run is not what plan.json was made for: batch 2, planned for 4; clip "
+      "1, planned for 0; the plan's peak is predicted anew, its time and quality are not\n");
+  EXPECT_EQ(json::parse(fits.out)["departures"],
+            json({"batch 2, planned for 4", "clip 1, planned for 0"}));
+
+  const Outcome large = run({"train", "net.onnx", "--plan", "plan.json", "--batch", "400"});
+  EXPECT_EQ(large.status, 1);
+  expect_says(large, "error: the run would exceed its budget\n");
+  expect_says(large, "  why: with batch 400, planned for 4 its peak is ");
+  const Outcome verify = run({"verify", "net.onnx", "--plan", "plan.json", "--batch", "400"});
+  EXPECT_EQ(verify.status, 1);
+  EXPECT_NE(verify.out.find("\n  batch 400, planned for 4\n"), std::string::npos) << verify.out;
+}
+
+TEST_F(Wording, ThePlanOfMadeUpDataAndItsReportSaySo) {
+  const std::string meaning = "no --data: the data are made up at random: sensitivities";
+  const Words small{"--batch", "4", "--effort", "fast", "--paired-steps", "0"};
+  const auto with = [&](Words words) {
+    words.insert(words.end(), small.begin(), small.end());
+    return run(words);
+  };
+  const Outcome plan = with({"plan", "net.onnx", "-o", "made-up.json"});
+  ASSERT_EQ(plan.status, 0) << plan.err;
+  expect_says(plan, meaning);
+  EXPECT_NE(plan.out.find(", of data made up at random\n"), std::string::npos) << plan.out;
+  EXPECT_EQ(json::parse(read_text(path("made-up.json")))["settings"]["data"], "synthetic");
+  EXPECT_NE(read_text(path("made-up.html")).find("The data are made up at random"),
+            std::string::npos);
+  const Outcome asked = with({"plan", "net.onnx", "--data", "synthetic", "--dry-run", "--json"});
+  EXPECT_EQ(asked.err.find("made up"), std::string::npos) << asked.err;
+  EXPECT_EQ(json::parse(asked.out)["synthetic"], true);
+
+  const Outcome profile = run({"profile", "net.onnx", "--batch", "4", "--effort", "fast"});
+  expect_says(profile, meaning);
+  EXPECT_NE(profile.out.find("\nnote     the data are made up"), std::string::npos) << profile.out;
+  const Outcome front = with({"pareto", "net.onnx", "--points", "1", "-o", "one"});
+  expect_says(front, meaning);
+  EXPECT_NE(front.out.find("\nnote    the data are made up"), std::string::npos) << front.out;
+}
+
+TEST_F(Wording, APlanOfAnotherNameHasAReportOfThatName) {
+  const auto report_of = [&](const std::string& output) {
+    const Outcome outcome = run({"net.onnx", "--batch", "4", "--effort", "fast", "--paired-steps",
+                                 "0", "-o", output, "--json"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return json::parse(outcome.out)["report"];
+  };
+  std::filesystem::create_directory(path("folder"));
+  EXPECT_EQ(report_of("folder/plan.json"), "folder/report.html");
+  EXPECT_EQ(report_of("plan-80.json"), "plan-80.html");
+  EXPECT_EQ(report_of("folder/net.html"), "folder/net.html.html");
+  EXPECT_EQ(report_of("bare"), "bare.html");
 }
 
 TEST_F(Wording, ATypedExportIsKnownAsOne) {

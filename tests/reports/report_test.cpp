@@ -126,6 +126,23 @@ TEST(Report, DrawsTheLossScaleOnlyWhereItIsUsed) {
   EXPECT_EQ(report_html({.runs = {run}}).find("loss scale"), std::string::npos);
 }
 
+TEST(Report, SaysFirstThatDataAreMadeUp) {
+  Plan plan = small_plan();
+  EXPECT_EQ(report_html({.plan = plan, .runs = {small_run()}}).find("made up"), std::string::npos);
+  plan.settings.data = "synthetic";
+  const std::string banner = "<p class=warn>The data are made up at random: sensitivities say";
+  EXPECT_NE(report_html({.plan = plan}).find(banner), std::string::npos);
+  EXPECT_NE(report_html({.front = {small_plan(), plan}}).find(banner), std::string::npos);
+  Profile profile = small_profile();
+  profile.settings.data = "synthetic";
+  EXPECT_NE(report_html({.profile = profile}).find(banner), std::string::npos);
+  ReportRun run = small_run();
+  run.log.header.settings.data = "synthetic";
+  EXPECT_NE(report_html({.plan = plan, .runs = {run}})
+                .find("made up at random: sensitivities, losses and metrics say"),
+            std::string::npos);
+}
+
 TEST(Report, IsTheSameTextForTheSameData) {
   EXPECT_EQ(report_html({.plan = small_plan(),
                          .profile = small_profile(),

@@ -121,7 +121,7 @@ TEST_F(PlanTest, ValuesOfTheWrongTypeAreNamed) {
 }
 
 TEST_F(PlanTest, ANewerMinorVersionWarnsAndANewerMajorIsRefused) {
-  const std::string newer = replaced(golden_, "\"minor\": 1", "\"minor\": 7");
+  const std::string newer = replaced(golden_, "\"minor\": 2", "\"minor\": 7");
   const Read<Plan> read =
       plan_from_json(replaced(newer, "\"step_ms\"", "\"colour\": {\"a\": [1]}, \"step_ms\""), "p");
   EXPECT_EQ(read.warnings,
@@ -130,8 +130,27 @@ TEST_F(PlanTest, ANewerMinorVersionWarnsAndANewerMajorIsRefused) {
   EXPECT_EQ(error_with("\"major\": 1", "\"major\": 2"),
             "3: the file was written by another version of mpsearch\n"
             "  at: plan.json\n"
-            "  why: its schema version is 2.1, this program reads 1.x\n"
+            "  why: its schema version is 2.2, this program reads 1.x\n"
             "  try: upgrade mpsearch");
+}
+
+TEST_F(PlanTest, ALayerEditedSinceTheSearchIsKnownUnlessThePlanIsOfAnOlderSchema) {
+  Plan plan = plan_from_json(golden_, "p").value;
+  // The golden file's value is of Python's hashlib.
+  EXPECT_EQ(decisions_of(plan), plan.decisions_sha256);
+  EXPECT_FALSE(edited(plan));
+  plan.layers[1].reason = "anything else";
+  EXPECT_FALSE(edited(plan));
+  plan.layers[1].precision = Precision::BF16;
+  EXPECT_TRUE(edited(plan));
+
+  const std::string key = ",\n  \"decisions_sha256\": \"" + plan.decisions_sha256 + "\"";
+  const std::string without = replaced(golden_, key, "");
+  EXPECT_NE(error_of([&] { plan_from_json(without, "p"); }, "\n\n").find("decisions_sha256"),
+            std::string::npos);
+  const Read<Plan> older = plan_from_json(replaced(without, "\"minor\": 2", "\"minor\": 1"), "p");
+  EXPECT_TRUE(older.warnings.empty());
+  EXPECT_FALSE(edited(older.value));
 }
 
 TEST_F(PlanTest, OtherFilesAreRefused) {
