@@ -78,16 +78,55 @@ class Einsum {
     Term term{call_.weight(index), expanded(labels, dots)};
     for (std::size_t i = 0; i < shape.size(); ++i) {
       const char label = term.labels[i];
-      if (std::count(term.labels.begin(), term.labels.end(), label) > 1) {
-        call_.refuse("a diagonal ('" + labels + "')");
-      }
       Int& size = sizes_.try_emplace(label, shape[i]).first->second;
       require(size == shape[i] || size == 1 || shape[i] == 1, ErrorKind::BadContent,
               std::string("dimension '") + label + "' has sizes " + std::to_string(size) + " and " +
                   std::to_string(shape[i]));
       size = std::max(size, shape[i]);
     }
+    while (take_diagonal(term)) {
+    }
     terms_.push_back(std::move(term));
+  }
+
+  /// Of the first two dimensions of one name only equal places: they move to the end, and every
+  /// (size + 1)th element of both is a place. False where no name occurs twice.
+  bool take_diagonal(Term& term) {
+    std::string& labels = term.labels;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const std::size_t twin = labels.find(labels[i], i + 1);
+      if (twin == std::string::npos) continue;
+      const Shape from = shape(term);
+      const Int size = from[i];
+      require(size == from[twin], ErrorKind::BadContent,
+              std::string("dimension '") + labels[i] + "' has sizes " + std::to_string(size) +
+                  " and " + std::to_string(from[twin]));
+      Shape perm, kept;
+      std::string rest;
+      for (std::size_t k = 0; k < labels.size(); ++k) {
+        if (k == i || k == twin) continue;
+        perm.push_back(static_cast<Int>(k));
+        kept.push_back(from[k]);
+        rest += labels[k];
+      }
+      perm.push_back(static_cast<Int>(i));
+      perm.push_back(static_cast<Int>(twin));
+      const bool moves = !std::ranges::is_sorted(perm);
+      ValueId value =
+          moves ? call_.emit("Transpose", {term.value}, {{"perm", perm}}, "to_end") : term.value;
+      Shape pairs = kept;
+      pairs.push_back(size * size);
+      value = call_.view(value, pairs, "pairs");
+      Shape steps(pairs.size(), 1);
+      steps.back() = size + 1;
+      kept.push_back(size);
+      term.value = call_.emit(
+          "Slice", {value}, {{"starts", Shape(pairs.size(), 0)}, {"steps", steps}, {"shape", kept}},
+          "diagonal");
+      labels = rest + labels[i];
+      return true;
+    }
+    return false;
   }
 
   /// Digits, then the letters that occur once, sorted.

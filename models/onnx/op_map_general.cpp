@@ -252,6 +252,23 @@ void reduce_l1(NodeCall& call) { reduce_as(call, 18, "Abs", "ReduceSum", ""); }
 void reduce_square(NodeCall& call) { reduce_as(call, 18, "Square", "ReduceSum", ""); }
 void reduce_log(NodeCall& call) { reduce_as(call, 18, "", "ReduceSum", "Log"); }
 
+/// The same dropout of ones tells what was kept: all in evaluation. Elements are counted in the
+/// order of memory, so both are made of vectors.
+void dropout_with_mask(NodeCall& call, const Attributes& attributes) {
+  const Shape shape = call.shape(0);
+  const Shape flat{elements_of(shape)};
+  const ValueId kept = call.emit("Dropout", {call.view(call.data(0), flat, "flat")}, attributes);
+  call.result(call.view(kept, shape, "shape"));
+  const ValueId ones =
+      call.emit("BroadcastTo", {call.scope.filled(1, {1}, call.node.name() + ".one")},
+                {{"shape", flat}}, "ones");
+  const ValueId scaled = call.emit("Dropout", {ones}, attributes, "of_ones");
+  ValueId mask =
+      call.emit("Greater", {scaled, call.scope.number(0, call.node.name() + ".zero")}, {}, "kept");
+  if (call.opset < 10) mask = call.emit("CastTo", {mask}, {{"to", std::string("F32")}}, "float");
+  call.result(1, call.view(mask, shape, "mask"));
+}
+
 /// Active in training whatever mode the file was exported in.
 void dropout(NodeCall& call) {
   require_float(call, 0);
@@ -267,10 +284,10 @@ void dropout(NodeCall& call) {
     }
     return call.alias(0);
   }
-  if (call.uses_output(1)) call.refuse("its mask is used");
   ++call.scope.noted["{} Dropout nodes are active in training"];
-  call.result(
-      call.emit("Dropout", {call.data(0)}, {{"ratio", ratio}, {"stream", call.scope.dropouts++}}));
+  const Attributes attributes{{"ratio", ratio}, {"stream", call.scope.dropouts++}};
+  if (call.uses_output(1)) return dropout_with_mask(call, attributes);
+  call.result(call.emit("Dropout", {call.data(0)}, attributes));
 }
 
 }  // namespace

@@ -50,10 +50,26 @@ void remove_attribute(onnx::NodeProto& node, std::string_view name) {
   }
 }
 
-/// Nodes exported for training go back to inference.
+/// What nodes and the graph's outputs read.
+std::unordered_set<std::string> names_read(const onnx::GraphProto& graph) {
+  std::unordered_set<std::string> names;
+  for (const onnx::NodeProto& node : graph.node()) {
+    names.insert(node.input().begin(), node.input().end());
+  }
+  for (const onnx::ValueInfoProto& output : graph.output()) names.insert(output.name());
+  return names;
+}
+
+/// Nodes exported for training go back to inference, but for norms whose statistics are read.
 void set_inference_mode(onnx::GraphProto& graph) {
+  const std::unordered_set<std::string> read = names_read(graph);
   for (onnx::NodeProto& node : *graph.mutable_node()) {
     if (node.op_type() == "BatchNormalization") {
+      const auto statistics = node.output().begin() + 1;
+      if (std::any_of(statistics, node.output().end(),
+                      [&](const std::string& name) { return read.contains(name); })) {
+        continue;
+      }
       remove_attribute(node, "training_mode");
       node.mutable_output()->DeleteSubrange(1, node.output_size() - 1);
     }

@@ -38,6 +38,16 @@ Types infer_max_pool_grad(const Attributes& attributes, TypeSpan inputs) {
   return {f32(x)};
 }
 
+Types infer_max_pool_places(const Attributes& attributes, TypeSpan inputs) {
+  expect_count(inputs, 1, 1);
+  const Shape y = pooled(attributes, attributes.integers("input_shape"));
+  expect_dtype("the index", inputs[0], DType::U8);
+  expect_shape("the index", inputs[0].shape, y);
+  require(elements_of(attributes.integers("kernel_shape")) <= 256, ErrorKind::BadContent,
+          "a window of more than 256 elements");
+  return {typed(DType::I64, y)};
+}
+
 Types infer_average_pool(const Attributes& attributes, TypeSpan inputs) {
   expect_count(inputs, 1, 1);
   return {f32(pooled(attributes, inputs[0].shape))};
@@ -153,6 +163,19 @@ std::vector<OpSample> grad_samples(std::vector<OpSample> samples, bool index) {
   return samples;
 }
 
+std::vector<OpSample> places_samples() {
+  std::vector<OpSample> samples = grad_samples(pool_samples(), true);
+  for (OpSample& sample : samples) sample.inputs.erase(sample.inputs.begin());
+  const std::size_t count = samples.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    OpSample by_columns = samples[i];
+    by_columns.name += "_by_columns";
+    by_columns.attributes.set("storage_order", std::int64_t{1});
+    samples.push_back(std::move(by_columns));
+  }
+  return samples;
+}
+
 }  // namespace
 
 std::vector<OpDef> pool_ops() {
@@ -172,6 +195,13 @@ std::vector<OpDef> pool_ops() {
        .infer = infer_max_pool_grad,
        .flops = per_input<1>,
        .samples = [] { return grad_samples(pool_samples(), true); },
+       .layout = LayoutRule::Image},
+      {.name = "MaxPoolPlaces",
+       .inputs = {Own},
+       .outputs = {Own},
+       .infer = infer_max_pool_places,
+       .flops = per_input<1>,
+       .samples = places_samples,
        .layout = LayoutRule::Image},
       {.name = "AveragePool",
        .inputs = {Carrier},

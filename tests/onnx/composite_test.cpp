@@ -57,8 +57,17 @@ TEST_F(Composite, makes_matrix_products_of_an_einsum) {
   EXPECT_EQ(ops(einsum("ij->ji", {{2, 3}})), (Counts{{"Transpose", 1}}));
 }
 
+TEST_F(Composite, takes_diagonals_of_an_einsums_operands) {
+  EXPECT_EQ(ops(einsum("ii->i", {{3, 3}})), (Counts{{"Reshape", 1}, {"Slice", 1}}));
+  EXPECT_EQ(output_shape(einsum("ii", {{3, 3}})), (Shape{}));
+  EXPECT_EQ(output_shape(einsum("iji->ij", {{3, 2, 3}})), (Shape{3, 2}));
+  EXPECT_EQ(output_shape(einsum("...ii->...i", {{2, 3, 5, 5}})), (Shape{2, 3, 5}));
+  EXPECT_EQ(output_shape(einsum("iiijj->ji", {{2, 2, 2, 3, 3}})), (Shape{3, 2}));
+  EXPECT_EQ(output_shape(einsum("ii,ij->j", {{3, 3}, {3, 4}})), (Shape{4}));
+}
+
 TEST_F(Composite, refuses_an_einsum_that_it_cannot_write_as_products) {
-  EXPECT_THROW(einsum("ii->i", {{3, 3}}), Error);
+  EXPECT_THROW(einsum("ii->i", {{3, 4}}), Error);
   EXPECT_THROW(einsum("ij,jk->ik", {{2, 3}}), Error);
   EXPECT_THROW(einsum("ij->ijk", {{2, 3}}), Error);
 }

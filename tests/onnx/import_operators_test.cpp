@@ -1,4 +1,5 @@
 // What import makes of single operators: their attributes by opset, the nodes that they become.
+#include "models/onnx/export.h"
 #include "tests/onnx/import_fixture.h"
 
 namespace mpsearch {
@@ -156,6 +157,45 @@ TEST_F(Import, converts_files_of_before_opset_6) {
   EXPECT_EQ(ops(model).at("MatMul"), 1);
   EXPECT_EQ(ops(model).at("Relu"), 1);
   EXPECT_EQ(output_shape(model), (Shape{2, 4}));
+}
+
+TEST_F(Import, makes_the_mask_of_a_dropout_from_the_same_random_numbers) {
+  const Model model = imported(
+      [](OnnxBuilder& b) {
+        b.node("drop", "Dropout", {"x"}, {}, {"y", "mask"});
+        return b.node("kept", "Where", {"mask", "y", "x"});
+      },
+      17, {}, {2, 3, 4, 5});
+  std::vector<const Node*> dropouts;
+  for (const Node& entry : model.graph.nodes) {
+    if (entry.op->name == "Dropout") dropouts.push_back(&entry);
+  }
+  ASSERT_EQ(dropouts.size(), 2u);
+  EXPECT_EQ(to_string(dropouts[0]->attributes), to_string(dropouts[1]->attributes));
+  for (const Node* dropout : dropouts) {  // elements are counted alike in vectors alone
+    EXPECT_EQ(model.graph.value(dropout->inputs[0]).type.shape, (Shape{120}));
+  }
+  EXPECT_EQ(output_shape(model), (Shape{2, 3, 4, 5}));
+}
+
+TEST_F(Import, keeps_a_norm_in_training_mode_whose_statistics_are_read) {
+  const std::filesystem::path file = built(
+      [](OnnxBuilder& b) {
+        for (const char* name : {"scale", "shift", "mean", "variance"}) {
+          b.initializer(name, {3}, Floats(3, 1));
+        }
+        b.node("norm", "BatchNormalization", {"x", "scale", "shift", "mean", "variance"},
+               {{"training_mode", std::int64_t{1}}}, {"y", "new_mean", "new_variance"});
+        return b.node("sum", "Add", {"new_mean", "new_variance"});
+      },
+      17, {4, 3});
+  const Model model = import_model(file, {});
+  EXPECT_TRUE(model.running_statistics.empty());
+  EXPECT_EQ(ops(model).at("BatchNormalization"), 1);
+  EXPECT_EQ(output_shape(model), (Shape{3}));
+  const std::filesystem::path trained = folder / "trained.onnx";
+  export_trained(file, {}, {}, trained);
+  EXPECT_EQ(ops(import_model(trained, {})), ops(model));
 }
 
 }  // namespace

@@ -154,10 +154,10 @@ void adjust(OpCase& made, const OpSample& sample, Random& random) {
   const std::vector<TensorType>& types = made.call.inputs;
   if (reads_forward_output(op)) {
     in[1] = output_of(op.substr(0, op.size() - 4), made.call.attributes, {types[1]}, {in[1]}, 0);
-  } else if (op == "MaxPoolGrad") {
+  } else if (op == "MaxPoolGrad" || op == "MaxPoolPlaces") {
     const TensorType x{made.call.attributes.integers("input_shape"), {}};
     const Numbers values = spread_numbers(count_of(x.shape), sample.low, sample.high, random());
-    in[1] = output_of("MaxPool", made.call.attributes, {x}, {values}, 1);
+    in.back() = output_of("MaxPool", made.call.attributes, {x}, {values}, 1);
   } else if (op == "ReduceMaxGrad") {
     const TensorType x{made.call.attributes.integers("input_shape"), {}};
     const Numbers values = spread_numbers(count_of(x.shape), sample.low, sample.high, random());

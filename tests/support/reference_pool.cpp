@@ -1,4 +1,5 @@
 // Pools by walking each window element by element; padding is skipped, or counted where asked.
+#include <algorithm>
 #include <limits>
 
 #include "tests/support/index.h"
@@ -73,6 +74,30 @@ std::vector<Numbers> max_pool_grad(const Call& call) {
   return {dx};
 }
 
+/// Flat positions in x: by rows, or in each channel by columns.
+std::vector<Numbers> max_pool_places(const Call& call) {
+  const Shape x = call.call.attributes.integers("input_shape");
+  const bool by_columns = call.integer("storage_order", 0) != 0;
+  Shape reversed = x;
+  std::reverse(reversed.begin() + 2, reversed.end());
+  Numbers places;
+  for_each_index(call.shape(0), [&](const Shape& out) {
+    const double code = call.inputs[0][position(call.shape(0), out)];
+    for_each_index(x, [&](const Shape& at) {
+      if (at[0] != out[0] || at[1] != out[1]) return;
+      const auto row_major = static_cast<std::int64_t>(position(x, at));
+      for_each_in_window(window_of(call), x, out, [&](std::int64_t place, std::int64_t in_x) {
+        if (static_cast<double>(place) != code || in_x != row_major) return;
+        Shape turned = at;
+        std::reverse(turned.begin() + 2, turned.end());
+        places.push_back(
+            static_cast<double>(by_columns ? position(reversed, turned) : position(x, at)));
+      });
+    });
+  });
+  return {places};
+}
+
 /// By how much the window of output `out` is divided.
 double divisor(const Call& call, const Shape& x, const Shape& out) {
   double count = 0;
@@ -121,6 +146,7 @@ std::vector<Numbers> global_average(const Call& call) {
 std::vector<Definition> pool_definitions() {
   return {{"MaxPool", max_pool},
           {"MaxPoolGrad", max_pool_grad},
+          {"MaxPoolPlaces", max_pool_places},
           {"AveragePool", average_pool},
           {"AveragePoolGrad", average_pool_grad},
           {"GlobalAveragePool", global_average}};

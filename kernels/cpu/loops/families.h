@@ -27,6 +27,7 @@ KernelTable resize_kernels();        // Resize and its gradient
 KernelTable scan_kernels();          // CumSum, Trilu
 KernelTable loss_kernels();          // losses and their gradients
 KernelTable pool_kernels();          // MaxPool, AveragePool, GlobalAveragePool, gradients
+KernelTable pool_places_kernels();   // MaxPoolPlaces
 KernelTable softmax_kernels();       // Softmax, LogSoftmax, gradients
 KernelTable update_kernels();        // Accumulate, StepControl, optimizers, RunningStatistics, ...
 
