@@ -10,6 +10,7 @@
 #include "search/solver/engine.h"
 #include "search/solver/label_search.h"
 #include "search/solver/relaxation.h"
+#include "search/solver/sweeps.h"
 
 namespace mpsearch::solver {
 
@@ -52,6 +53,7 @@ class BranchAndBound {
   static std::vector<int> heaviest_rows(const DualState& state);
   bool bound_rows(const SearchNode& node);
   bool tighten(SearchNode& node, int steps);
+  bool sweep(SearchNode& node, std::size_t kept);
   bool finish_by_labels(SearchNode& node, const LabelEffort& effort);
   std::optional<bool> refute_relaxed(SearchNode& node, const LabelEffort& effort, double beyond);
   LabelEffort effort_of_node() const;
@@ -61,7 +63,7 @@ class BranchAndBound {
   void place_labels();
   void place_cut();
   LabelResult search_labels(const SearchNode& node, const View& view, const LabelEffort& effort,
-                            double stop) const;
+                            double stop, const Ways* ways = nullptr) const;
   void search_beams(const SearchNode& node, const LabelEffort& effort);
   void search_within(const SearchNode& node, double part);
   void search_near_incumbent(const SearchNode& node);
@@ -91,6 +93,8 @@ class BranchAndBound {
   std::unique_ptr<UsageClasses> classes_;
   std::optional<Cut> cut_;
   std::unique_ptr<Relaxation> relaxation_;
+  std::unique_ptr<Sweeps> sweeps_;
+  std::optional<Ways> ways_;       // through view_ at the multipliers of the node
   std::unique_ptr<Pricing> goal_;  // priced by the goal alone
   std::unique_ptr<Dual> dual_;
   View root_view_;
@@ -104,6 +108,8 @@ class BranchAndBound {
   double incumbent_goal_ = 0;
   double struck_at_ = 0;  // the incumbent when the root was last struck
   std::int64_t nodes_ = 0;
+  int vain_sweeps_ = 0;          // the last ones
+  std::int64_t next_sweep_ = 0;  // the node before which none is worth while
 
   /// A closed part of the search that may hold a choice as good as the incumbent.
   struct Closed {

@@ -26,6 +26,11 @@ struct Guide {
 /// Empty where none of the paths is left in the graph.
 Guide mean_usage(const FrontierGraph& graph, const Task& task, const DualState& state);
 
+/// Lower bounds of the prices of the ways from the start to each node, and from there to the end.
+struct Ways {
+  std::vector<double> from_start, to_end;  // [node], as Offsets lays them out; empty: not known
+};
+
 /// What the labels run through. `priced` holds the prices at the multipliers of `rows`.
 struct LabelTask {
   const FrontierGraph& graph;
@@ -40,6 +45,7 @@ struct LabelTask {
   double constant = 0;                   // sum of multiplier x limit
   const std::vector<RowBounds>& bounds;  // all rows that are not events must be among them
   const Guide* guide = nullptr;          // for beams
+  const Ways* ways = nullptr;            // better bounds than those of `priced`; not for the peak
 };
 
 struct LabelResult {

@@ -23,12 +23,15 @@ void Labels::clear(int count) {
   figures = count;
   node.clear();
   bound.clear();
+  way.clear();
   figure.clear();
   trace.clear();
 }
 
-void Labels::push(int at, double bound_of_it, const double* figures_of_it, Trace made_by) {
+void Labels::push(int at, double way_of_it, double bound_of_it, const double* figures_of_it,
+                  Trace made_by) {
   node.push_back(at);
+  way.push_back(way_of_it);
   bound.push_back(bound_of_it);
   figure.insert(figure.end(), figures_of_it, figures_of_it + figures);
   trace.push_back(made_by);
@@ -46,6 +49,7 @@ LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool fo
       other_grain_.push_back(limit > 0 ? std::exp2(std::floor(std::log2(kGrain * limit))) : 0);
     }
   goal_slack_ = 1e-13 * std::fabs(stop);
+  certain_stop_ = stop + 1e-10 * (std::fabs(stop) + std::fabs(task.constant));
   byte_limit_ = static_cast<double>(in_.task.bytes);
 }
 
@@ -113,16 +117,14 @@ void LabelPass::begin() {
     for (std::size_t r = 0; r < others_.size(); ++r)
       figures[now_.figures - others_.size() + r] = on_grain(r, others_[r]->pricing.start());
   }
-  now_.push(0, 0, figures.data(), {});
+  now_.push(0, (forward_ ? in_.priced.start() : 0) - in_.constant, 0, figures.data(), {});
 }
 
-/// What each of the other rows may still take at most after each step of this direction, and how
-/// far that is from the least.
+/// How far what each of the other rows may still take after each step of this direction is from the
+/// least, at most.
 void LabelPass::look_ahead() {
   const std::size_t all = in_.graph.steps.size();
   for (const RowBounds* row : others_) {
-    std::vector<double>& most =
-        most_ahead_.emplace_back(all + 1, forward_ ? 0 : row->pricing.start());
     std::vector<double>& range = range_ahead_.emplace_back(all + 1, 0);
     for (std::size_t i = all; i-- > 0;) {
       const std::size_t k = step_at(i);
@@ -143,7 +145,6 @@ void LabelPass::look_ahead() {
             cheapest = std::min(cheapest, low + row->pricing.own(at, static_cast<int>(o)));
           }
       }
-      most[i] = most[i + 1] + dearest;
       range[i] = range[i + 1] + dearest - cheapest;
     }
   }
@@ -156,6 +157,7 @@ void LabelPass::prepare() {
   const int classes = here.classes;
   next_.clear(1 + classes + static_cast<int>(others_.size()));
   factor_.assign(next_.figures, 0);
+  priced_.assign(classes, 0);
   factor_[0] = 1;
   add_ = -in_.constant;
   const auto missing_base = [&](const ClassRun& run, int event) {
@@ -167,6 +169,7 @@ void LabelPass::prepare() {
     if (in_.rows[r] < in_.task.events) {
       const ClassRun& run = here.run_of(in_.rows[r]);
       factor_[1 + run.index] += weight;
+      if (weight > 0) priced_[run.index] = 1;
       add_ += weight * missing_base(run, in_.rows[r]);
     } else {
       for (std::size_t i = 0; i < others_.size(); ++i)
@@ -184,11 +187,6 @@ void LabelPass::prepare() {
     guards_.push_back({1 + classes + static_cast<int>(i), 0, limit + 1e-12 * std::fabs(limit),
                        &others_[i]->pricing});
   }
-  // With less of another row its limit is out of reach, as with the classes below.
-  others_floor_.assign(others_.size(), -kInfinity);
-  if (forward_)
-    for (std::size_t i = 0; i < others_.size(); ++i)
-      others_floor_[i] = in_.task.limit(others_[i]->row) - most_ahead_[i][done_];
   figures_.resize(next_.figures);
 }
 
@@ -227,9 +225,17 @@ void LabelPass::extend_over(std::size_t k, std::size_t label, int row, int signa
   const int at = static_cast<int>(k);
   const int cell = row * step.signatures + signature;
   const double* const shared = shape.cell.data() + static_cast<std::size_t>(cell) * shape.segments;
+  const double rest = least_rest(target);
   for (std::size_t o = 0; o < step.own.size(); ++o) {
     if (step.signature_of[o] != signature || in_.view.allowed[in_.offsets.option[k] + o] == 0)
       continue;
+    const double price =
+        in_.priced.own(at, static_cast<int>(o)) + in_.priced.cell(at, row, signature);
+    const double least = now_.way[label] + price + rest;  // classes only ever add to it
+    if (least >= certain_stop_) {
+      least_pruned_ = std::min(least_pruned_, least);
+      continue;
+    }
     const double* const before = now_.of(label);
     if (!take_classes(before, shape.own.data() + o * shape.segments, shared)) continue;
     figures_[0] =
@@ -240,10 +246,12 @@ void LabelPass::extend_over(std::size_t k, std::size_t label, int row, int signa
           on_grain(i, others_[i]->pricing.cell(at, row, signature) +
                           others_[i]->pricing.own(at, static_cast<int>(o)));
     if (!fits(target)) continue;
-    double bound = add_ + rest(in_.priced, target);
-    for (int f = 0; f < next_.figures; ++f) bound += factor_[f] * figures_[f];
+    double way = add_;
+    for (int f = 0; f < next_.figures; ++f) way += factor_[f] * figures_[f];
+    const double bound = way + rest;
     if (bound < stop_)
-      next_.push(target, bound, figures_.data(), {static_cast<int>(label), static_cast<int>(o)});
+      next_.push(target, way, bound, figures_.data(),
+                 {static_cast<int>(label), static_cast<int>(o)});
     else
       least_pruned_ = std::min(least_pruned_, bound);
   }
@@ -259,10 +267,12 @@ bool LabelPass::take_classes(const double* before, const double* own, const doub
   const ClassStep& shape = classes_.steps[done_ - 1];
   const ClassBoundary& here = boundary();
   for (int c = 0; c < here.classes; ++c) {
-    // With less, the limit is out of reach; only the peak itself makes a difference then.
-    double value = in_.task.peak ? -kInfinity : byte_limit_ - here.most_ahead[c];
+    // With less, the limit is out of reach; only the peak itself makes a difference then, and what
+    // is added up with bounds of ways that know more than prices.
+    const bool exact = in_.task.peak || (in_.ways != nullptr && priced_[c] != 0);
+    double value = exact ? -kInfinity : byte_limit_ - here.most_ahead[c];
     // So it is with that of the other side, together with which it must not exceed the limit.
-    if (!forward_) value = std::min(value, here.most_so_far[c]);
+    if (!here.most_so_far.empty()) value = std::min(value, here.most_so_far[c]);
     for (int t = shape.first_term[c]; t < shape.first_term[c + 1]; ++t) {
       const ClassTerm& term = shape.terms[t];
       value = std::max(
@@ -277,6 +287,17 @@ bool LabelPass::take_classes(const double* before, const double* own, const doub
 double LabelPass::rest(const Pricing& pricing, int node) const {
   return forward_ ? pricing.to_end(static_cast<int>(done_), node)
                   : pricing.from_start(static_cast<int>(step_at(done_ - 1)), node);
+}
+
+std::size_t LabelPass::place_of(int node) const {
+  return static_cast<std::size_t>(in_.offsets.node[forward_ ? done_ : step_at(done_ - 1)] + node);
+}
+
+/// The same by whatever is known to bound the sum with the label's own part.
+double LabelPass::least_rest(int node) const {
+  if (in_.ways == nullptr) return rest(in_.priced, node);
+  const std::vector<double>& known = forward_ ? in_.ways->to_end : in_.ways->from_start;
+  return known.empty() ? rest(in_.priced, node) : known[place_of(node)];
 }
 
 bool LabelPass::fits(int node) const {
@@ -298,12 +319,14 @@ void LabelPass::keep_undominated(std::size_t most) {
   if (dropped_) {
     const auto end = order.begin() + static_cast<std::ptrdiff_t>(kCompared * most);
     std::nth_element(order.begin(), end, order.end());
+    for (auto at = end; at != order.end(); ++at) leave(at->second);
     order.erase(end, order.end());
   }
   std::sort(order.begin(), order.end());
   plant(order);
   now_.clear(next_.figures);
-  for (const auto& [score_of_it, i] : order) {
+  for (std::size_t p = 0; p < order.size(); ++p) {
+    const int i = order[p].second;
     DominanceTree& others = trees_[next_.node[i]];
     const int dominator = others.dominator(place_[i], goal_slack_);
     if (dominator >= 0) {
@@ -313,10 +336,11 @@ void LabelPass::keep_undominated(std::size_t most) {
     }
     if (now_.size() == most) {
       dropped_ = true;
+      for (; p < order.size(); ++p) leave(order[p].second);
       return;
     }
     others.keep(place_[i]);
-    now_.push(next_.node[i], next_.bound[i], next_.of(i), next_.trace[i]);
+    now_.push(next_.node[i], next_.way[i], next_.bound[i], next_.of(i), next_.trace[i]);
   }
 }
 

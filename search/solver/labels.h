@@ -24,13 +24,15 @@ struct Labels {
   int figures = 0;
   std::vector<int> node;
   std::vector<double> bound;  // of every completion
+  std::vector<double> way;    // what the label itself has in it
   std::vector<double> figure;
   std::vector<Trace> trace;
 
   std::size_t size() const { return node.size(); }
   const double* of(std::size_t label) const { return figure.data() + label * figures; }
   void clear(int count);
-  void push(int at, double bound_of_it, const double* figures_of_it, Trace made_by);
+  void push(int at, double way_of_it, double bound_of_it, const double* figures_of_it,
+            Trace made_by);
 };
 
 /// Labels that run forward from the first node or backward from the last one.
@@ -41,6 +43,9 @@ class LabelPass {
 
   /// Takes `steps` steps; false when it gave up.
   bool run(std::size_t steps, const LabelEffort& effort);
+  /// Takes all steps with at most `kept` labels after each; those dropped go on by prices alone.
+  /// Returns the bounds of the ways to each node, [node] as Offsets lays them out.
+  std::vector<double> sweep(std::size_t kept);
 
   const Labels& labels() const { return now_; }
   bool complete() const { return complete_; }
@@ -90,7 +95,11 @@ class LabelPass {
   double on_grain(std::size_t other, double value) const;
   /// The cheapest way from a node after the step now taken to the end of this direction.
   double rest(const Pricing& pricing, int node) const;
+  std::size_t place_of(int node) const;
+  double least_rest(int node) const;
   void keep_undominated(std::size_t most);
+  void leave(int label);
+  void go_on_by_prices(std::size_t k);
   void plant(const std::vector<std::pair<double, int>>& labels);
 
   const LabelTask& in_;
@@ -98,6 +107,7 @@ class LabelPass {
   bool forward_;
   double stop_;
   double byte_limit_ = 0;
+  double certain_stop_ = 0;  // reached whatever the rounding
   double goal_slack_ = 0;
   std::size_t done_ = 0;                  // steps
   std::vector<const RowBounds*> others_;  // those that others imply come last
@@ -113,9 +123,9 @@ class LabelPass {
   double add_ = 0;
   std::vector<Guard> guards_;
   std::vector<double> figures_;
-  std::vector<std::vector<double>> most_ahead_;  // [other row][steps done]
-  std::vector<double> others_floor_;
   std::vector<std::vector<double>> range_ahead_;  // [other row][steps done]
+  std::vector<char> priced_;  // [class]: whether it holds an event that has a price
+  std::vector<double> left_;  // [node], in a sweep: the least way of the labels that were dropped
   std::vector<Aim> aims_;
   std::vector<double> whole_range_;  // [row]: before the first step
   double least_pruned_ = std::numeric_limits<double>::infinity();

@@ -18,6 +18,10 @@ constexpr std::size_t kRootLabelsPerNode = 1'000;
 constexpr std::size_t kMostRootLabels = 100'000;
 constexpr std::size_t kMostHoped = 500'000;
 
+/// Labels that go on after each step of a sweep, in the first node and in others.
+constexpr std::size_t kSweptAtRoot = 60;
+constexpr std::size_t kSwept = 30;
+
 /// By how much limits are lowered to find choices within them.
 constexpr double kLowered[] = {0.001, 0.01, 0.05};
 
@@ -44,6 +48,7 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
     view_.allowed[o] = static_cast<char>(view_.allowed[o] & node.allowed[o]);
   if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
   if (is_root) return settle_root(node);
+  if (nodes_ >= next_sweep_ && !sweep(node, kSwept)) return false;
   if (incumbent_.empty() || nodes_ % 16 == 0) {
     search_beams(node, {.kept = 24});
     search_beams(node, {.kept = 200, .joined = 10000});
@@ -68,6 +73,9 @@ bool BranchAndBound::settle_root(SearchNode& node) {
   if (!find_choices(node)) return false;
   if (stop() < before && !tighten(node, kNodeSteps)) return false;
   if (!shrink_to_view(node)) return false;
+  if (gap_to(node.bound) > kNear && (!sweep(node, kSweptAtRoot) || !tighten(node, kNodeSteps) ||
+                                     !shrink_to_view(node) || !sweep(node, kSweptAtRoot)))
+    return false;
   std::size_t most = kMostRootLabels;
   if (options_.node_limit > 0)
     most = std::min(most, kRootLabelsPerNode * static_cast<std::size_t>(options_.node_limit));
@@ -78,7 +86,9 @@ bool BranchAndBound::settle_root(SearchNode& node) {
     if (task_.peak || kept < kNarrowest) continue;
     const double last = stop();
     search_beams(node, {.kept = kept, .joined = 20 * made});
-    if (stop() < last && (!tighten(node, kNodeSteps) || !shrink_to_view(node))) return false;
+    if (stop() < last &&
+        (!tighten(node, kNodeSteps) || !shrink_to_view(node) || !sweep(node, kSweptAtRoot)))
+      return false;
   }
   if (gap_to(node.bound) > kFar) {
     improve_in_windows(node);
@@ -195,6 +205,7 @@ bool BranchAndBound::bound_rows(const SearchNode& node) {
 
 /// Alternates between better multipliers and striking out by them.
 bool BranchAndBound::tighten(SearchNode& node, int steps) {
+  ways_.reset();
   for (int round = 0; round < 4; ++round) {
     const DualResult result = dual_->improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3,
                                              [this](const Path& path) { return meet(path); });

@@ -11,6 +11,11 @@ namespace {
 constexpr LabelEffort kNearBound = {.made = 10'000, .joined = 300'000};
 constexpr LabelEffort kBeamNearBound = {.kept = 300, .joined = 30'000};
 
+/// Part of a gap by which sweeps should better the bound; where they do not, the next one waits for
+/// twice as many nodes, and as often as this at most.
+constexpr double kWorthSweeping = 0.05;
+constexpr int kMostVain = 5;
+
 /// With more limits that have a price, forgetting the others spares few labels.
 constexpr long kMostPriced = 3;
 
@@ -30,8 +35,43 @@ void BranchAndBound::prepare_labels(const View& view) {
   for (RowBounds& row : row_bounds_) row.pricing.price_from_start(view);
 }
 
+/// Better bounds of the ways through the node at its multipliers, and what they strike out; false
+/// when nothing better is left in it.
+bool BranchAndBound::sweep(SearchNode& node, std::size_t kept) {
+  const auto priced = [](double m) { return m > 0; };
+  ways_.reset();
+  if (task_.peak ||
+      std::none_of(node.state.multiplier.begin(), node.state.multiplier.end(), priced))
+    return true;
+  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  if (std::isinf(bound)) return true;
+  dual_->pricing().price_from_start(view_);
+  for (RowBounds& row : row_bounds_) row.pricing.price_from_start(view_);
+  if (!sweeps_) sweeps_ = std::make_unique<Sweeps>(graph_);
+  const double constant = dual_->constant(node.state.rows, node.state.multiplier);
+  const double rounding = 2 * dual_->rounding(node.state, bound);
+  const double most = std::max(stop(), tie() + 1e-10 * std::fabs(tie())) + rounding;
+  ways_ = sweeps_->run({graph_, offsets_, *classes_, task_, view_, *goal_, dual_->pricing(),
+                        node.state.rows, node.state.multiplier, constant, row_bounds_},
+                       most, kept);
+  const double least = least_way(graph_, offsets_, *ways_) - constant - rounding;
+  const bool in_vain = least - bound < kWorthSweeping * (stop() - bound);
+  vain_sweeps_ = in_vain ? std::min(vain_sweeps_ + 1, kMostVain) : 0;
+  next_sweep_ = nodes_ + (std::int64_t{1} << vain_sweeps_);
+  node.bound = std::max(node.bound, std::min(least, most));
+  if (node.bound >= stop()) {
+    node.allowed = view_.allowed;
+    close(node, node.bound);
+    return false;
+  }
+  dual_->pricing().strike(view_, tie() + rounding + constant, ways_->from_start, ways_->to_end);
+  return true;
+}
+
 /// What labels need to know of the whole graph.
 void BranchAndBound::place_labels() {
+  sweeps_.reset();
+  ways_.reset();
   classes_ = std::make_unique<UsageClasses>(graph_);
   place_cut();
 }
@@ -76,7 +116,7 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
     if (*settled) node.labels_from = left * 19 / 20;
     return *settled;
   }
-  const LabelResult result = search_labels(node, view_, effort, beyond);
+  const LabelResult result = search_labels(node, view_, effort, beyond, ways_ ? &*ways_ : nullptr);
   for (const Path& path : result.found) meet(path);
   if (!result.complete) {
     node.labels_from = left * 19 / 20;
@@ -123,7 +163,8 @@ std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const Label
 }
 
 LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
-                                          const LabelEffort& effort, double stop) const {
+                                          const LabelEffort& effort, double stop,
+                                          const Ways* ways) const {
   const bool beam = effort.kept != LabelEffort{}.kept && !task_.peak;
   const Guide guide = beam ? mean_usage(graph_, task_, node.state) : Guide{};
   const LabelTask task{graph_,
@@ -137,14 +178,15 @@ LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& vi
                        node.state.multiplier,
                        dual_->constant(node.state.rows, node.state.multiplier),
                        row_bounds_,
-                       &guide};
+                       &guide,
+                       ways};
   return cut_ && effort.joined > 0 ? label_join(task, *cut_, stop, effort)
                                    : label_search(task, stop, effort);
 }
 
 void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& effort) {
   prepare_labels(view_);
-  const LabelResult result = search_labels(node, view_, effort, stop());
+  const LabelResult result = search_labels(node, view_, effort, stop(), ways_ ? &*ways_ : nullptr);
   for (const Path& path : result.found) meet(path);
 }
 
@@ -213,6 +255,7 @@ void BranchAndBound::search_within(const SearchNode& node, double part) {
     tight.state.multiplier[r] *=
         whole.scale(tight.state.rows[r]) / task_.scale(tight.state.rows[r]);
   task_ = whole;
+  ways_.reset();
   dual_->evaluate(tight.state.rows, tight.state.multiplier, view_);
   const std::size_t kept = std::clamp<std::size_t>(kWithinLabels / graph_.steps.size(), 50, 300);
   search_beams(tight, {.kept = kept, .joined = 100 * kept});

@@ -191,6 +191,11 @@ void Pricing::price_from_start(const View& view) {
 
 int Pricing::strike(View& view, double most) {
   price_from_start(view);
+  return strike(view, most, from_start_, to_end_);
+}
+
+int Pricing::strike(View& view, double most, const std::vector<double>& from_start,
+                    const std::vector<double>& to_end) const {
   int struck = 0;
   std::vector<double> through;
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
@@ -198,11 +203,11 @@ int Pricing::strike(View& view, double most) {
     int* to = view.to.data() + offsets_.arc[k];
     const double* const cells = cell_.data() + offsets_.cell[k];
     const double* const cheapest = cheapest_.data() + offsets_.signature[k];
-    const double* const after = to_end_.data() + offsets_.node[k + 1];
+    const double* const after = to_end.data() + offsets_.node[k + 1];
     through.assign(step.signatures,
                    kInfinity);  // the cheapest path, but for the option's own price
     for (int n = 0; n < step.nodes; ++n, to += step.signatures) {
-      const double before = from_start_[offsets_.node[k] + n];
+      const double before = from_start[offsets_.node[k] + n];
       const double* const row = cells + step.row_of[n] * step.signatures;
       for (int s = 0; s < step.signatures; ++s) {
         if (to[s] < 0) continue;

@@ -59,6 +59,9 @@ class Pricing {
   Path path(const View& view) const;
   /// Strikes out whatever lies only on paths dearer than `most`. Returns the options struck out.
   int strike(View& view, double most);
+  /// The same by other bounds of the ways from the start to each node and on to the end.
+  int strike(View& view, double most, const std::vector<double>& from_start,
+             const std::vector<double>& to_end) const;
 
   /// Fills in from_start() for the prices of the last price().
   void price_from_start(const View& view);

@@ -178,6 +178,18 @@ UsageClasses::UsageClasses(const FrontierGraph& graph, std::size_t cut,
   Builder(graph, *this).run(kept_apart);
 }
 
+UsageClasses::UsageClasses(const FrontierGraph& graph, bool forward,
+                           const std::vector<int>& kept_apart) {
+  for (std::size_t k = 0; k < graph.steps.size(); ++k)
+    order.push_back(forward ? k : graph.steps.size() - 1 - k);
+  std::vector<int> ends;
+  for (const int event : kept_apart) {
+    ends.push_back(event);
+    ends.push_back(event + 1);
+  }
+  Builder(graph, *this).run(ends);
+}
+
 void UsageClasses::look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
                               std::span<const ClassStep> before) {
   const int events = static_cast<int>(base.size());

@@ -54,6 +54,9 @@ struct UsageClasses {
   /// Of the steps from the last one down to `cut`, for choices that meet those of `forward` before
   /// the step `cut`: the events of each class of `forward` there keep a value of their own.
   UsageClasses(const FrontierGraph& graph, std::size_t cut, const UsageClasses& forward);
+  /// Of all steps, from the first to the last or the other way; each event of `kept_apart` is a
+  /// class of its own throughout.
+  UsageClasses(const FrontierGraph& graph, bool forward, const std::vector<int>& kept_apart);
   /// Sets what is ahead of every boundary to what the `allowed` options (of all steps of the graph
   /// in turn) hold. `before`: the graph's first steps, where these classes end at a cut.
   void look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
