@@ -79,7 +79,9 @@ class Scorer {
   /// Scores all layers on the step that the session has just done.
   void score_batch() {
     for (const LayerCut& cut : cuts_) {
-      const std::vector<Precision>& scored = precisions_[static_cast<std::size_t>(cut.layer)];
+      const auto layer = static_cast<std::size_t>(cut.layer);
+      if (layer >= precisions_.size()) continue;  // a loss that is added to another
+      const std::vector<Precision>& scored = precisions_[layer];
       if (cut.outputs.empty() || scored.size() < 2) continue;
       score_layer(cut, scored);
     }

@@ -34,12 +34,12 @@ def check(program, path, folder):
     planned, errors = run([program, path, "--budget", "70%", "--batch", BATCH.get(net, 64), "-o", plan, *losses],
                           folder)
     if planned.get("status") not in ("optimal", "feasible"):
-        return "no plan", " ".join(errors[:1])
+        return "no plan", " ".join(errors[-3:])
     verified, errors = run([program, "verify", path, "--plan", plan], folder)
     tiers = sorted({layer["precision"] for layer in planned["layers"]})
     line = (f"{planned['status']}, {planned['peak_bytes']} of {planned['budget_bytes']} bytes, "
             f"measured {verified.get('measured_peak_bytes')}, {' '.join(tiers)}")
-    return ("" if verified.get("ok") else "not verified " + " ".join(errors[:1])), line
+    return ("" if verified.get("ok") else "not verified " + " ".join(errors[-3:])), line
 
 
 def main():
