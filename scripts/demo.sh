@@ -15,7 +15,7 @@ run() {
   "$mpsearch" "$@"
 }
 run zoo lenet -o lenet.onnx
-run lenet.onnx --budget 80% --batch 64 --data "$data"
+run lenet.onnx --budget 80% --batch 128 --data "$data"
 run train lenet.onnx --plan plan.json --data "$data" --lr 3e-3 --schedule cosine --epochs 5 \
   -o lenet-trained.onnx
 run report plan.json lenet-trained.run.ndjson -o report.html >/dev/null
