@@ -22,13 +22,9 @@ std::vector<double> LabelPass::sweep(std::size_t kept) {
   begin();
   look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
-    const std::size_t k = step_at(i);
-    done_ = i + 1;
-    prepare();
-    extend(k);
+    const std::size_t k = take_step();
     go_on_by_prices(k);
     keep_undominated(kept);
-    traces_.push_back(now_.trace);
     for (std::size_t n = 0; n < left_.size(); ++n) ways[place_of(static_cast<int>(n))] = left_[n];
     for (std::size_t l = 0; l < now_.size(); ++l) {
       double& way = ways[place_of(now_.node[l])];
@@ -49,19 +45,13 @@ void LabelPass::go_on_by_prices(std::size_t k) {
   const Step& step = in_.graph.steps[k];
   const int at = static_cast<int>(k);
   const std::size_t after = k + 1 < in_.graph.steps.size() ? in_.graph.steps[k + 1].nodes : 1;
-  std::vector<double> cheapest(step.signatures, kInfinity);
-  for (std::size_t o = 0; o < step.own.size(); ++o) {
-    if (step.signature_of[o] < 0 || in_.view.allowed[in_.offsets.option[k] + o] == 0) continue;
-    double& least = cheapest[step.signature_of[o]];
-    least = std::min(least, in_.priced.own(at, static_cast<int>(o)));
-  }
   std::vector<double> next(forward_ ? after : step.nodes, kInfinity);
   const int* to = in_.view.to.data() + in_.offsets.arc[k];
   for (int n = 0; n < step.nodes; ++n, to += step.signatures)
     for (int s = 0; s < step.signatures; ++s) {
       if (to[s] < 0) continue;
-      const double way =
-          left_[forward_ ? n : to[s]] + in_.priced.cell(at, step.row_of[n], s) + cheapest[s];
+      const double way = left_[forward_ ? n : to[s]] + in_.priced.cell(at, step.row_of[n], s) +
+                         in_.priced.cheapest(at, s);
       double& least = next[forward_ ? to[s] : n];
       least = std::min(least, way);
     }

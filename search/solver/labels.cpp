@@ -58,10 +58,7 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
   begin();
   look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
-    const std::size_t k = step_at(i);
-    done_ = i + 1;
-    prepare();
-    extend(k);
+    const std::size_t k = take_step();
     if (has_choice(k)) {
       made += next_.size();
       if (made > effort.made && !on_the_way(steps, made, effort.hoped)) return false;
@@ -78,6 +75,14 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
     }
   }
   return true;
+}
+
+/// Fills next_ with the labels one step on; returns the graph's step.
+std::size_t LabelPass::take_step() {
+  const std::size_t k = step_at(done_++);
+  prepare();
+  extend(k);
+  return k;
 }
 
 /// Whether labels that go on to grow in number as they did of late stay within `hoped`.

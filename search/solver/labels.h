@@ -83,6 +83,7 @@ class LabelPass {
   std::size_t step_at(std::size_t i) const { return forward_ ? i : in_.graph.steps.size() - 1 - i; }
   bool has_choice(std::size_t k) const;
   bool on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const;
+  std::size_t take_step();
   void begin();
   void look_ahead();
   void aim();

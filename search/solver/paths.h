@@ -72,6 +72,10 @@ class Pricing {
     return cell_[offsets_.cell[step] + row * graph_.steps[step].signatures + signature];
   }
   double own(int step, int option) const { return own_[offsets_.option[step] + option]; }
+  /// The own price of a signature's cheapest option that the last price() allowed.
+  double cheapest(int step, int signature) const {
+    return cheapest_[offsets_.signature[step] + signature];
+  }
   double start() const { return start_; }
 
  private:
