@@ -163,15 +163,15 @@ Answer BranchAndBound::run() {
         root_bound_ = node.bound;
       }
       if (!alive) break;
-      const Split chosen = split(node);
-      if (chosen.layer_step < 0) {  // a single choice, and process() met it
+      std::optional<Halves> halves = branch(node);
+      if (!halves) {  // a single choice, and process() met it
         close(node, node.bound);
         break;
       }
       // Light options lead to better choices, heavy ones are refuted sooner.
       const bool heavy_first = gap_to(node.bound) < kNearBound;
-      open.push_back(child(node, chosen, !heavy_first));
-      node = child(node, chosen, heavy_first);
+      open.push_back(std::move(heavy_first ? halves->light : halves->heavy));
+      node = std::move(heavy_first ? halves->heavy : halves->light);
     }
   }
   answer.choice = incumbent_;

@@ -73,10 +73,16 @@ class BranchAndBound {
   bool shrink_to_view(SearchNode& node);
 
   struct Split {
-    int layer_step = -1;
+    int layer_step = 0;
     std::vector<char> heavy;  // [option of the layer]
+    double variance = 0;      // of the mixed paths' burden
   };
-  Split split(const SearchNode& node) const;
+  struct Halves {
+    SearchNode heavy, light;
+  };
+  std::vector<Split> splits(const SearchNode& node) const;
+  std::optional<Halves> branch(const SearchNode& node);
+  double bound_half(SearchNode& half, const Split& split);
   SearchNode child(const SearchNode& node, const Split& split, bool heavy) const;
   std::vector<double> burden(int step) const;
 

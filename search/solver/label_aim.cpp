@@ -56,7 +56,7 @@ void LabelPass::aim() {
 /// What a completion of the label may cost, guessed.
 double LabelPass::score(int label) const {
   const double* const figures = next_.of(label);
-  double sum = next_.bound[label];
+  double sum = next_.at[label].bound;
   for (const Aim& aim : aims_) {
     const double off = figures[aim.figure] - aim.mean;
     if (off > 0 || !aim.free_below) sum += aim.weight * off * off;

@@ -67,16 +67,16 @@ class Join {
   /// Labels of both sides at each node, in the order of their bounds.
   void group() {
     int nodes = 0;
-    for (const int node : left_.labels().node) nodes = std::max(nodes, node + 1);
-    for (const int node : right_.labels().node) nodes = std::max(nodes, node + 1);
+    for (const Label& label : left_.labels().at) nodes = std::max(nodes, label.node + 1);
+    for (const Label& label : right_.labels().at) nodes = std::max(nodes, label.node + 1);
     lefts_.resize(nodes);
     rights_.resize(nodes);
     const auto fill = [](const Labels& labels, std::vector<std::vector<int>>& at) {
       for (std::size_t l = 0; l < labels.size(); ++l)
-        at[labels.node[l]].push_back(static_cast<int>(l));
+        at[labels.at[l].node].push_back(static_cast<int>(l));
       for (std::vector<int>& list : at)
         std::stable_sort(list.begin(), list.end(),
-                         [&](int a, int b) { return labels.bound[a] < labels.bound[b]; });
+                         [&](int a, int b) { return labels.at[a].bound < labels.at[b].bound; });
     };
     fill(left_.labels(), lefts_);
     fill(right_.labels(), rights_);

@@ -22,22 +22,27 @@ std::vector<double> LabelPass::sweep(std::size_t kept) {
   begin();
   look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
-    const std::size_t k = take_step();
-    go_on_by_prices(k);
+    go_on_by_prices(step_at(done_));
+    take_step();
     keep_undominated(kept);
     for (std::size_t n = 0; n < left_.size(); ++n) ways[place_of(static_cast<int>(n))] = left_[n];
     for (std::size_t l = 0; l < now_.size(); ++l) {
-      double& way = ways[place_of(now_.node[l])];
-      way = std::min(way, now_.way[l] + in_.constant);
+      double& way = ways[place_of(now_.at[l].node)];
+      way = std::min(way, now_.at[l].way + in_.constant);
     }
   }
   return ways;
 }
 
-void LabelPass::leave(int label) {
-  if (left_.empty()) return;
-  double& way = left_[next_.node[label]];
-  way = std::min(way, next_.way[label] + in_.constant);
+/// What is dropped says that nothing dearer is worth a label any more: the bound of all is no
+/// better for it.
+void LabelPass::leave(Ranked first, Ranked end) {
+  if (left_.empty() || first == end) return;
+  cap_ = std::min(cap_, std::min_element(first, end)->first);
+  for (; first != end; ++first) {
+    const Label& label = next_.at[first->second];
+    left_[label.node] = std::min(left_[label.node], label.way + in_.constant);
+  }
 }
 
 /// The ways of dropped labels over the step.

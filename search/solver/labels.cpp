@@ -15,26 +15,19 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kGrain = 1e-13;
 
 /// Labels compared with each other for each that may go on.
-constexpr std::size_t kCompared = 4;
+constexpr std::size_t kCompared = 3;
 
 }  // namespace
 
 void Labels::clear(int count) {
   figures = count;
-  node.clear();
-  bound.clear();
-  way.clear();
+  at.clear();
   figure.clear();
-  trace.clear();
 }
 
-void Labels::push(int at, double way_of_it, double bound_of_it, const double* figures_of_it,
-                  Trace made_by) {
-  node.push_back(at);
-  way.push_back(way_of_it);
-  bound.push_back(bound_of_it);
+void Labels::push(const Label& label, const double* figures_of_it) {
+  at.push_back(label);
   figure.insert(figure.end(), figures_of_it, figures_of_it + figures);
-  trace.push_back(made_by);
 }
 
 LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool forward, double stop)
@@ -68,7 +61,9 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
       std::swap(now_, next_);
     }
     widths_.push_back(now_.size());
-    traces_.push_back(now_.trace);
+    traces_.emplace_back();
+    traces_.back().reserve(now_.size());
+    for (const Label& label : now_.at) traces_.back().push_back(label.trace);
     if (now_.size() == 0) {
       done_ = steps;
       return true;
@@ -80,7 +75,7 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
 /// Fills next_ with the labels one step on; returns the graph's step.
 std::size_t LabelPass::take_step() {
   const std::size_t k = step_at(done_++);
-  prepare();
+  prepare(k);
   extend(k);
   return k;
 }
@@ -122,7 +117,8 @@ void LabelPass::begin() {
     for (std::size_t r = 0; r < others_.size(); ++r)
       figures[now_.figures - others_.size() + r] = on_grain(r, others_[r]->pricing.start());
   }
-  now_.push(0, (forward_ ? in_.priced.start() : 0) - in_.constant, 0, figures.data(), {});
+  const double way = (forward_ ? in_.priced.start() : 0) - in_.constant;
+  now_.push({0, {}, 0, way}, figures.data());
 }
 
 /// How far what each of the other rows may still take after each step of this direction is from the
@@ -155,162 +151,6 @@ void LabelPass::look_ahead() {
   }
 }
 
-/// The bound of a label as a linear function of its figures, and what its figures must keep to. The
-/// way to the first node holds the base already, the way to the last one does not.
-void LabelPass::prepare() {
-  const ClassBoundary& here = boundary();
-  const int classes = here.classes;
-  next_.clear(1 + classes + static_cast<int>(others_.size()));
-  factor_.assign(next_.figures, 0);
-  priced_.assign(classes, 0);
-  factor_[0] = 1;
-  add_ = -in_.constant;
-  const auto missing_base = [&](const ClassRun& run, int event) {
-    if (forward_) return run.based ? 0 : classes_.base[event];
-    return run.based ? -classes_.base[event] : 0;
-  };
-  for (std::size_t r = 0; r < in_.rows.size(); ++r) {
-    const double weight = in_.multiplier[r] / in_.task.scale(in_.rows[r]);
-    if (in_.rows[r] < in_.task.events) {
-      const ClassRun& run = here.run_of(in_.rows[r]);
-      factor_[1 + run.index] += weight;
-      if (weight > 0) priced_[run.index] = 1;
-      add_ += weight * missing_base(run, in_.rows[r]);
-    } else {
-      for (std::size_t i = 0; i < others_.size(); ++i)
-        if (others_[i]->row == in_.rows[r]) factor_[1 + classes + i] += weight;
-    }
-  }
-  guards_.clear();
-  for (const RowBounds& row : in_.bounds) {
-    if (row.row >= in_.task.events) continue;
-    const ClassRun& run = here.run_of(row.row);
-    guards_.push_back({1 + run.index, missing_base(run, row.row), byte_limit_, &row.pricing});
-  }
-  for (std::size_t i = 0; i < others_.size(); ++i) {
-    const double limit = in_.task.limit(others_[i]->row);
-    guards_.push_back({1 + classes + static_cast<int>(i), 0, limit + 1e-12 * std::fabs(limit),
-                       &others_[i]->pricing});
-  }
-  figures_.resize(next_.figures);
-}
-
-/// All labels one step on whose completions may still be worth something.
-void LabelPass::extend(std::size_t k) {
-  const Step& step = in_.graph.steps[k];
-  const int* const to = in_.view.to.data() + in_.offsets.arc[k];
-  if (forward_) {
-    for (std::size_t l = 0; l < now_.size(); ++l) {
-      const int node = now_.node[l];
-      for (int s = 0; s < step.signatures; ++s) {
-        const int next = to[static_cast<std::size_t>(node) * step.signatures + s];
-        if (next >= 0) extend_over(k, l, step.row_of[node], s, next);
-      }
-    }
-    return;
-  }
-  std::vector<std::vector<std::size_t>> arcs;  // that lead to each node
-  for (std::size_t arc = 0; arc < step.to.size(); ++arc) {
-    if (to[arc] < 0) continue;
-    if (static_cast<std::size_t>(to[arc]) >= arcs.size()) arcs.resize(to[arc] + 1);
-    arcs[to[arc]].push_back(arc);
-  }
-  for (std::size_t l = 0; l < now_.size(); ++l) {
-    if (static_cast<std::size_t>(now_.node[l]) >= arcs.size()) continue;
-    for (const std::size_t arc : arcs[now_.node[l]]) {
-      const int node = static_cast<int>(arc / step.signatures);
-      extend_over(k, l, step.row_of[node], static_cast<int>(arc % step.signatures), node);
-    }
-  }
-}
-
-void LabelPass::extend_over(std::size_t k, std::size_t label, int row, int signature, int target) {
-  const Step& step = in_.graph.steps[k];
-  const ClassStep& shape = classes_.steps[done_ - 1];
-  const int at = static_cast<int>(k);
-  const int cell = row * step.signatures + signature;
-  const double* const shared = shape.cell.data() + static_cast<std::size_t>(cell) * shape.segments;
-  const double rest = least_rest(target);
-  for (std::size_t o = 0; o < step.own.size(); ++o) {
-    if (step.signature_of[o] != signature || in_.view.allowed[in_.offsets.option[k] + o] == 0)
-      continue;
-    const double price =
-        in_.priced.own(at, static_cast<int>(o)) + in_.priced.cell(at, row, signature);
-    const double least = now_.way[label] + price + rest;  // classes only ever add to it
-    if (least >= certain_stop_) {
-      least_pruned_ = std::min(least_pruned_, least);
-      continue;
-    }
-    const double* const before = now_.of(label);
-    if (!take_classes(before, shape.own.data() + o * shape.segments, shared)) continue;
-    figures_[0] =
-        before[0] + in_.goal.own(at, static_cast<int>(o)) + in_.goal.cell(at, row, signature);
-    for (std::size_t i = 0; i < others_.size(); ++i)
-      figures_[next_.figures - others_.size() + i] =
-          before[now_.figures - others_.size() + i] +
-          on_grain(i, others_[i]->pricing.cell(at, row, signature) +
-                          others_[i]->pricing.own(at, static_cast<int>(o)));
-    if (!fits(target)) continue;
-    double way = add_;
-    for (int f = 0; f < next_.figures; ++f) way += factor_[f] * figures_[f];
-    const double bound = way + rest;
-    if (bound < stop_)
-      next_.push(target, way, bound, figures_.data(),
-                 {static_cast<int>(label), static_cast<int>(o)});
-    else
-      least_pruned_ = std::min(least_pruned_, bound);
-  }
-}
-
-/// Sums of numbers on one grain are exact: labels of equal parts are equal, in whatever order.
-double LabelPass::on_grain(std::size_t other, double value) const {
-  const double grain = other_grain_[other];
-  return grain > 0 ? std::nearbyint(value / grain) * grain : value;
-}
-
-bool LabelPass::take_classes(const double* before, const double* own, const double* shared) {
-  const ClassStep& shape = classes_.steps[done_ - 1];
-  const ClassBoundary& here = boundary();
-  for (int c = 0; c < here.classes; ++c) {
-    // With less, the limit is out of reach; only the peak itself makes a difference then, and what
-    // is added up with bounds of ways that know more than prices.
-    const bool exact = in_.task.peak || (in_.ways != nullptr && priced_[c] != 0);
-    double value = exact ? -kInfinity : byte_limit_ - here.most_ahead[c];
-    // So it is with that of the other side, together with which it must not exceed the limit.
-    if (!here.most_so_far.empty()) value = std::min(value, here.most_so_far[c]);
-    for (int t = shape.first_term[c]; t < shape.first_term[c + 1]; ++t) {
-      const ClassTerm& term = shape.terms[t];
-      value = std::max(
-          value, before[1 + term.from] + own[term.segment] + shared[term.segment] + term.base);
-    }
-    if (value + here.least_ahead[c] > byte_limit_) return false;
-    figures_[1 + c] = value;
-  }
-  return true;
-}
-
-double LabelPass::rest(const Pricing& pricing, int node) const {
-  return forward_ ? pricing.to_end(static_cast<int>(done_), node)
-                  : pricing.from_start(static_cast<int>(step_at(done_ - 1)), node);
-}
-
-std::size_t LabelPass::place_of(int node) const {
-  return static_cast<std::size_t>(in_.offsets.node[forward_ ? done_ : step_at(done_ - 1)] + node);
-}
-
-/// The same by whatever is known to bound the sum with the label's own part.
-double LabelPass::least_rest(int node) const {
-  if (in_.ways == nullptr) return rest(in_.priced, node);
-  const std::vector<double>& known = forward_ ? in_.ways->to_end : in_.ways->from_start;
-  return known.empty() ? rest(in_.priced, node) : known[place_of(node)];
-}
-
-bool LabelPass::fits(int node) const {
-  return std::all_of(guards_.begin(), guards_.end(), [&](const Guard& guard) {
-    return figures_[guard.figure] + guard.add + rest(*guard.alone, node) <= guard.limit;
-  });
-}
-
 /// Moves the best `most` labels of next_ that no other dominates to now_. Where there are far more
 /// only the best of them are compared.
 void LabelPass::keep_undominated(std::size_t most) {
@@ -324,7 +164,7 @@ void LabelPass::keep_undominated(std::size_t most) {
   if (dropped_) {
     const auto end = order.begin() + static_cast<std::ptrdiff_t>(kCompared * most);
     std::nth_element(order.begin(), end, order.end());
-    for (auto at = end; at != order.end(); ++at) leave(at->second);
+    leave(end, order.end());
     order.erase(end, order.end());
   }
   std::sort(order.begin(), order.end());
@@ -332,20 +172,20 @@ void LabelPass::keep_undominated(std::size_t most) {
   now_.clear(next_.figures);
   for (std::size_t p = 0; p < order.size(); ++p) {
     const int i = order[p].second;
-    DominanceTree& others = trees_[next_.node[i]];
+    DominanceTree& others = trees_[next_.at[i].node];
     const int dominator = others.dominator(place_[i], goal_slack_);
     if (dominator >= 0) {
-      const double theirs = next_.of(at_[next_.node[i]][dominator])[0];
+      const double theirs = next_.of(at_[next_.at[i].node][dominator])[0];
       least_lead_ = std::min(least_lead_, next_.of(i)[0] - theirs);
       continue;
     }
     if (now_.size() == most) {
       dropped_ = true;
-      for (; p < order.size(); ++p) leave(order[p].second);
+      leave(order.begin() + static_cast<std::ptrdiff_t>(p), order.end());
       return;
     }
     others.keep(place_[i]);
-    now_.push(next_.node[i], next_.way[i], next_.bound[i], next_.of(i), next_.trace[i]);
+    now_.push(next_.at[i], next_.of(i));
   }
 }
 
@@ -360,7 +200,7 @@ void LabelPass::plant(const std::vector<std::pair<double, int>>& labels) {
   for (std::vector<int>& list : at_) list.clear();
   place_.resize(next_.size());
   for (const auto& [bound, i] : labels) {
-    const auto node = static_cast<std::size_t>(next_.node[i]);
+    const auto node = static_cast<std::size_t>(next_.at[i].node);
     if (node >= at_.size()) at_.resize(node + 1);
     place_[i] = static_cast<int>(at_[node].size());
     at_[node].push_back(i);

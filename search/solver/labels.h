@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "search/solver/dominance.h"
@@ -18,21 +19,24 @@ struct Trace {
   int option = -1;
 };
 
-/// Labels between two layers: for each a node, figures and its trace. Figures: the goal so far, the
-/// value of each usage class, what each other row has used.
+struct Label {
+  int node = 0;
+  Trace trace;
+  double bound = 0;  // of every completion
+  double way = 0;    // what the label itself has in it
+};
+
+/// Labels between two layers and the figures of each: the goal so far, the value of each usage
+/// class, what each other row has used.
 struct Labels {
   int figures = 0;
-  std::vector<int> node;
-  std::vector<double> bound;  // of every completion
-  std::vector<double> way;    // what the label itself has in it
+  std::vector<Label> at;
   std::vector<double> figure;
-  std::vector<Trace> trace;
 
-  std::size_t size() const { return node.size(); }
+  std::size_t size() const { return at.size(); }
   const double* of(std::size_t label) const { return figure.data() + label * figures; }
   void clear(int count);
-  void push(int at, double way_of_it, double bound_of_it, const double* figures_of_it,
-            Trace made_by);
+  void push(const Label& label, const double* figures_of_it);
 };
 
 /// Labels that run forward from the first node or backward from the last one.
@@ -69,7 +73,14 @@ class LabelPass {
     int figure = 0;
     double add = 0;
     double limit = 0;
-    const Pricing* alone = nullptr;
+    const double* rest = nullptr;  // [node]
+  };
+
+  /// An option of the step now taken that is still allowed.
+  struct Move {
+    int option = 0;
+    double price = 0;
+    double goal = 0;
   };
 
   /// A row's mean usage at this place, as a figure, and the weight of the deviation's square.
@@ -80,6 +91,9 @@ class LabelPass {
     bool free_below = false;
   };
 
+  /// A place in a list of labels, each with what it is ranked by.
+  using Ranked = std::vector<std::pair<double, int>>::const_iterator;
+
   std::size_t step_at(std::size_t i) const { return forward_ ? i : in_.graph.steps.size() - 1 - i; }
   bool has_choice(std::size_t k) const;
   bool on_the_way(std::size_t steps, std::size_t made, std::size_t hoped) const;
@@ -88,18 +102,21 @@ class LabelPass {
   void look_ahead();
   void aim();
   double score(int label) const;
-  void prepare();
+  void prepare(std::size_t k);
+  void set_bound();
+  void set_guards();
+  void set_classes();
+  double missing_base(const ClassRun& run, int event) const;
+  void gather_moves(std::size_t k);
   void extend(std::size_t k);
   void extend_over(std::size_t k, std::size_t label, int row, int signature, int target);
-  bool take_classes(const double* before, const double* own, const double* shared);
+  bool take_classes(const double* option);
   bool fits(int node) const;
   double on_grain(std::size_t other, double value) const;
-  /// The cheapest way from a node after the step now taken to the end of this direction.
-  double rest(const Pricing& pricing, int node) const;
+  const double* rests(const Pricing& pricing) const;
   std::size_t place_of(int node) const;
-  double least_rest(int node) const;
   void keep_undominated(std::size_t most);
-  void leave(int label);
+  void leave(Ranked first, Ranked end);
   void go_on_by_prices(std::size_t k);
   void plant(const std::vector<std::pair<double, int>>& labels);
 
@@ -121,12 +138,21 @@ class LabelPass {
   std::vector<std::vector<int>> at_;        // of each node: its labels
   std::vector<int> place_;                  // of each label among those of its node
   std::vector<double> factor_;
+  std::vector<std::pair<int, double>> weights_;  // the factors that are not 0, by figure
   double add_ = 0;
+  const double* rest_ = nullptr;  // [node]: the least way on to the end of this direction
   std::vector<Guard> guards_;
+  std::vector<Move> moves_;        // by signature
+  std::vector<int> first_move_;    // of each signature, and one more
+  std::vector<double> move_held_;  // [move x terms]
+  std::vector<double> floor_;      // [class]: with less its limit is out of reach
+  std::vector<double> room_;       // [class]: with more it is broken
+  std::vector<double> held_;       // [term]: of the label and the cell
   std::vector<double> figures_;
   std::vector<std::vector<double>> range_ahead_;  // [other row][steps done]
   std::vector<char> priced_;  // [class]: whether it holds an event that has a price
   std::vector<double> left_;  // [node], in a sweep: the least way of the labels that were dropped
+  double cap_ = std::numeric_limits<double>::infinity();  // the least bound of those
   std::vector<Aim> aims_;
   std::vector<double> whole_range_;  // [row]: before the first step
   double least_pruned_ = std::numeric_limits<double>::infinity();

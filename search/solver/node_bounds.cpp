@@ -19,14 +19,16 @@ constexpr std::size_t kMostRootLabels = 100'000;
 constexpr std::size_t kMostHoped = 500'000;
 
 /// Labels that go on after each step of a sweep, in the first node and in others.
-constexpr std::size_t kSweptAtRoot = 60;
+constexpr std::size_t kSweptAtRoot = 300;
 constexpr std::size_t kSwept = 30;
 
 /// By how much limits are lowered to find choices within them.
 constexpr double kLowered[] = {0.001, 0.01, 0.05};
 
-/// Gaps: one that is not worth more effort for first choices, and one that is worth any.
+/// Gaps: one that is not worth sweeps of the first node, one that is worth more effort for first
+/// choices, and one that is worth any.
 constexpr double kNear = 1e-3;
+constexpr double kPoor = 0.05;
 constexpr double kFar = 0.1;
 
 /// Beams of fewer labels are not worth it.
@@ -106,7 +108,7 @@ bool BranchAndBound::find_choices(SearchNode& node) {
   } else {
     if (!search_near_bound(node)) return false;
     for (const double part : kLowered)
-      if (gap_to(node.bound) > kNear && !patience_.over()) search_within(node, part);
+      if (gap_to(node.bound) > kPoor && !patience_.over()) search_within(node, part);
   }
   if (incumbent_.empty()) search_beams(node, {.kept = 100});
   search_near_incumbent(node);

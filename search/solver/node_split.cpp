@@ -5,6 +5,16 @@
 #include "search/solver/branch_and_bound.h"
 
 namespace mpsearch::solver {
+namespace {
+
+/// Splits that are tried, and the steps of the dual for each half of one.
+constexpr std::size_t kTried = 8;
+constexpr int kTrialSteps = 6;
+
+/// Of the gap: what a half whose bound is no better counts for.
+constexpr double kLeastGain = 1e-6;
+
+}  // namespace
 
 /// What each option of a step takes from the limits at the current multipliers: its price without
 /// the goal, averaged over the arcs that are left.
@@ -39,10 +49,10 @@ std::vector<double> BranchAndBound::burden(int k) const {
   return burdens;
 }
 
-/// The layer on whose burden the mixed paths of the dual disagree most, split at the mean.
-BranchAndBound::Split BranchAndBound::split(const SearchNode& node) const {
-  Split best;
-  double most = -1;
+/// Layers split at the mean of their burden, those on which the mixed paths of the dual disagree
+/// most first.
+std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node) const {
+  std::vector<Split> all;
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
     const Step& step = graph_.steps[k];
     const char* const allowed = view_.allowed.data() + offsets_.option[k];
@@ -55,7 +65,8 @@ BranchAndBound::Split BranchAndBound::split(const SearchNode& node) const {
       share[option] += node.state.weight[p];
       total += node.state.weight[p];
     }
-    if (most >= 0 && std::count_if(share.begin(), share.end(), [](double x) { return x > 0; }) < 2)
+    if (!all.empty() &&
+        std::count_if(share.begin(), share.end(), [](double x) { return x > 0; }) < 2)
       continue;
     const std::vector<double> burdens = burden(static_cast<int>(k));
     double mean = 0;
@@ -65,7 +76,6 @@ BranchAndBound::Split BranchAndBound::split(const SearchNode& node) const {
       square += share[o] / total * burdens[o] * burdens[o];
     }
     const double variance = std::max(0.0, square - mean * mean);
-    if (variance <= most) continue;
     std::vector<char> heavy(step.own.size(), 0);
     long heavies = 0;
     for (std::size_t o = 0; o < heavy.size(); ++o) {
@@ -74,15 +84,53 @@ BranchAndBound::Split BranchAndBound::split(const SearchNode& node) const {
     }
     if (heavies == 0 || heavies == free) {
       // No burden tells the options apart: the first one against the others.
-      if (most >= 0 && variance <= 0) continue;
+      if (!all.empty() && variance <= 0) continue;
       std::fill(heavy.begin(), heavy.end(), 0);
       heavy[std::find(allowed, allowed + step.own.size(), 1) - allowed] = 1;
     }
-    most = variance;
-    best.layer_step = static_cast<int>(k);
-    best.heavy = std::move(heavy);
+    all.push_back({static_cast<int>(k), std::move(heavy), variance});
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Split& a, const Split& b) { return a.variance > b.variance; });
+  return all;
+}
+
+/// Of the most promising splits the one that betters the bounds of both halves most (strong
+/// branching); none where a single choice is left.
+std::optional<BranchAndBound::Halves> BranchAndBound::branch(const SearchNode& node) {
+  std::vector<Split> all = splits(node);
+  if (all.empty()) return std::nullopt;
+  if (task_.peak || incumbent_.empty())
+    return Halves{child(node, all.front(), true), child(node, all.front(), false)};
+  all.resize(std::min(all.size(), kTried));
+  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  const double least = kLeastGain * (stop() - bound);
+  std::optional<Halves> best;
+  double most = -1;
+  for (const Split& split : all) {
+    Halves halves{child(node, split, true), child(node, split, false)};
+    double product = 1;
+    for (SearchNode* half : {&halves.heavy, &halves.light})
+      product *= std::max(least, bound_half(*half, split) - bound);
+    if (product <= most) continue;
+    most = product;
+    best = std::move(halves);
   }
   return best;
+}
+
+/// A few steps of the dual of one half; returns what they reach.
+double BranchAndBound::bound_half(SearchNode& half, const Split& split) {
+  const int first = offsets_.option[split.layer_step];
+  const auto allowed = view_.allowed.begin() + first;
+  const std::vector<char> whole(allowed, allowed + static_cast<int>(split.heavy.size()));
+  for (int o = 0; o < static_cast<int>(whole.size()); ++o)
+    allowed[o] = static_cast<char>(whole[o] & half.allowed[first + o]);
+  const DualResult result = dual_->improve(half.state, view_, kTrialSteps,
+                                           [this](const Path& path) { return meet(path); });
+  std::copy(whole.begin(), whole.end(), allowed);
+  half.bound = std::max(half.bound, result.bound - dual_->rounding(half.state, result.bound));
+  return std::min(result.bound, stop());
 }
 
 SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, bool heavy) const {
