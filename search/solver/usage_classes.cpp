@@ -1,6 +1,8 @@
 #include "search/solver/usage_classes.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <limits>
 #include <utility>
 
@@ -21,14 +23,44 @@ void hold(const Item& item, const std::vector<int>& cuts, double* bytes) {
   }
 }
 
+/// Places on the line of events, in order.
+class EventSet {
+ public:
+  explicit EventSet(int events)
+      : events_(events), words_(static_cast<std::size_t>(events) / 64 + 1) {}
+  void add(int event) { words_[event / 64] |= bit(event); }
+  void remove(int event) { words_[event / 64] &= ~bit(event); }
+  /// The first place from `event` on; the number of events when there is none.
+  int next(int event) const {
+    if (event >= events_) return events_;
+    std::size_t w = static_cast<std::size_t>(event) / 64;
+    std::uint64_t left = words_[w] & (~std::uint64_t{0} << (event % 64));
+    while (left == 0 && ++w < words_.size()) left = words_[w];
+    return left == 0 ? events_ : static_cast<int>(w * 64) + std::countr_zero(left);
+  }
+  /// The last place up to `event`, which there must be.
+  int last(int event) const {
+    std::size_t w = static_cast<std::size_t>(event) / 64;
+    std::uint64_t left = words_[w] & (~std::uint64_t{0} >> (63 - event % 64));
+    while (left == 0) left = words_[--w];
+    return static_cast<int>(w * 64) + 63 - std::countl_zero(left);
+  }
+
+ private:
+  static std::uint64_t bit(int event) { return std::uint64_t{1} << (event % 64); }
+  int events_;
+  std::vector<std::uint64_t> words_;
+};
+
 class Builder {
  public:
   Builder(const FrontierGraph& graph, UsageClasses& out)
       : graph_(graph),
         out_(out),
         events_(static_cast<int>(graph.base.size())),
-        ahead_(graph.base.size() + 1, 0),
-        past_(graph.base.size() + 1, 0) {
+        steps_ahead_(graph.base.size() + 1, 0),
+        ahead_(events_),
+        past_(events_) {
     double held = 0;
     std::size_t step = 0;
     for (int e = 0; e < events_; ++e) {
@@ -42,17 +74,18 @@ class Builder {
   void run(const std::vector<int>& kept_apart) {
     for (const std::size_t k : out_.order) add_step(graph_.steps[k]);
     for (const std::vector<int>& cuts : cuts_)
-      for (const int cut : cuts) ++ahead_[cut];
-    for (const int event : kept_apart) ++ahead_[event];
-    std::vector<int> class_of = add_boundary();
+      for (const int cut : cuts) ++steps_ahead_[cut];
+    for (const int event : kept_apart) ++steps_ahead_[event];
+    for (int e = 0; e < events_; ++e)
+      if (steps_ahead_[e] > 0) ahead_.add(e);
+    add_boundary();
     for (std::size_t k = 0; k < out_.order.size(); ++k) {
       for (const int cut : cuts_[k]) {
-        --ahead_[cut];
-        past_[cut] = 1;
+        if (--steps_ahead_[cut] == 0) ahead_.remove(cut);
+        past_.add(cut);
       }
-      std::vector<int> next = add_boundary();
-      add_terms(k, class_of, next);
-      class_of = std::move(next);
+      add_boundary();
+      add_terms(k);
     }
   }
 
@@ -81,54 +114,63 @@ class Builder {
         hold(graph_.items[step.cell_items[i]], cuts, out.cell.data() + c * out.segments);
   }
 
-  /// Returns the class of each event.
-  std::vector<int> add_boundary() {
+  /// A class ends where a step to come changes what is held; it has the base where a step done
+  /// does within.
+  void add_boundary() {
     ClassBoundary& out = out_.boundaries.emplace_back();
-    std::vector<int> class_of(events_);
-    int past_class = -1;  // of the last class without base
-    int pasts = 0;
-    for (int first = 0, end = 0; first < events_; first = end) {
-      if (past_[first] != 0) ++pasts;
-      const int past_at_first = pasts;
-      for (end = first + 1; end < events_ && ahead_[end] == 0; ++end) pasts += past_[end];
-      const bool based = pasts != past_at_first;
-      if (based || past_class != pasts) {
-        out.runs.push_back({first, out.classes++, based});
-      }
-      past_class = based ? -1 : pasts;
-      for (int e = first; e < end; ++e) class_of[e] = out.classes - 1;
+    for (int first = 0; first < events_;) {
+      const int end = ahead_.next(first + 1);
+      const int change = past_.next(first + 1);
+      out.runs.push_back({first, out.classes++, change < end});
+      if (change >= end && change == events_) return;
+      first = change < end ? end : ahead_.last(change);
     }
-    return class_of;
   }
 
-  void add_terms(std::size_t k, const std::vector<int>& before, const std::vector<int>& after) {
+  /// What is one class before, one segment and one class after the step goes on as one term.
+  void add_terms(std::size_t k) {
     ClassStep& out = out_.steps[k];
-    const ClassBoundary& from = out_.boundaries[k];
-    const ClassBoundary& to = out_.boundaries[k + 1];
+    const std::vector<ClassRun>& from = out_.boundaries[k].runs;
+    const std::vector<ClassRun>& to = out_.boundaries[k + 1].runs;
+    const auto first_of = [&](const std::vector<ClassRun>& runs, std::size_t r) {
+      return r < runs.size() ? runs[r].first : events_;
+    };
+    std::size_t before = 0;
+    std::size_t after = 0;
     int segment = 0;
-    int now = -1;
-    for (int e = 0; e < events_; ++e) {
-      while (segment + 1 < out.segments && cuts_[k][segment] <= e) ++segment;
-      if (after[e] != now) {
-        now = after[e];
-        out.first_term.push_back(static_cast<int>(out.terms.size()));
-      }
-      const bool gains_base = to.runs[now].based && !from.runs[before[e]].based;
-      const double base = gains_base ? out_.base[e] : 0;
-      const bool fresh = static_cast<int>(out.terms.size()) == out.first_term.back() ||
-                         out.terms.back().from != before[e] || out.terms.back().segment != segment;
-      if (fresh) out.terms.push_back({before[e], segment, base});
-      out.terms.back().base = std::max(out.terms.back().base, base);
+    out.first_term.push_back(0);
+    for (int first = 0; first < events_;) {
+      const int cut = segment + 1 < out.segments ? out.first_event[segment + 1] : events_;
+      const int next = std::min({first_of(from, before + 1), first_of(to, after + 1), cut});
+      add_term(out, from[before].index, segment,
+               to[after].based && !from[before].based
+                   ? *std::max_element(out_.base.begin() + first, out_.base.begin() + next)
+                   : 0);
+      first = next;
+      before += static_cast<std::size_t>(first == first_of(from, before + 1));
+      segment += static_cast<int>(first == cut);
+      if (first != first_of(to, after + 1)) continue;
+      ++after;
+      out.first_term.push_back(static_cast<int>(out.terms.size()));
     }
-    out.first_term.push_back(static_cast<int>(out.terms.size()));
+  }
+
+  static void add_term(ClassStep& out, int from, int segment, double base) {
+    for (std::size_t t = out.first_term.back(); t < out.terms.size(); ++t)
+      if (out.terms[t].from == from && out.terms[t].segment == segment) {
+        out.terms[t].base = std::max(out.terms[t].base, base);
+        return;
+      }
+    out.terms.push_back({from, segment, base});
   }
 
   const FrontierGraph& graph_;
   UsageClasses& out_;
   int events_;
   std::vector<std::vector<int>> cuts_;  // of each step: events at which its usage may change
-  std::vector<int> ahead_;              // how many steps to come may change at each event
-  std::vector<char> past_;              // whether a step done may
+  std::vector<int> steps_ahead_;        // how many steps to come may change at each event
+  EventSet ahead_;                      // where any may
+  EventSet past_;                       // where a step done may
 };
 
 /// The least and the most that one step's allowed options hold in each segment.
@@ -152,6 +194,40 @@ void bracket(const Step& step, const ClassStep& shape, const char* allowed,
         most[g] = std::max(most[g], high + shape.cell[cell * shape.segments + g]);
       }
     }
+}
+
+/// What is ahead of each class before a step, given what it holds and what is ahead after it.
+void look_back(const ClassStep& step, const std::vector<double>& held,
+               const std::vector<double>& after, int classes, std::vector<double>& before) {
+  before.assign(classes, -kInfinity);
+  for (std::size_t c = 0; c < after.size(); ++c)
+    for (int t = step.first_term[c]; t < step.first_term[c + 1]; ++t) {
+      const ClassTerm& term = step.terms[t];
+      before[term.from] = std::max(before[term.from], held[term.segment] + term.base + after[c]);
+    }
+}
+
+/// Adds to each event what the steps before a cut hold.
+template <typename Bracket>
+void hold_before(std::span<const ClassStep> steps, const Bracket& bracket_step,
+                 std::vector<double>& least, std::vector<double>& most) {
+  std::vector<double> less(least.size() + 1, 0);  // changes at each event
+  std::vector<double> more(least.size() + 1, 0);
+  std::vector<double> low;
+  std::vector<double> high;
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    bracket_step(steps[k], k, low, high);
+    for (int g = 0; g < steps[k].segments; ++g) {
+      less[steps[k].first_event[g]] += low[g] - (g > 0 ? low[g - 1] : 0);
+      more[steps[k].first_event[g]] += high[g] - (g > 0 ? high[g - 1] : 0);
+    }
+  }
+  double low_sum = 0;
+  double high_sum = 0;
+  for (std::size_t e = 0; e < least.size(); ++e) {
+    least[e] += low_sum += less[e];
+    most[e] += high_sum += more[e];
+  }
 }
 
 }  // namespace
@@ -192,61 +268,50 @@ UsageClasses::UsageClasses(const FrontierGraph& graph, bool forward,
 
 void UsageClasses::look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
                               std::span<const ClassStep> before) {
-  const int events = static_cast<int>(base.size());
   std::vector<std::size_t> first_option = {0};
   for (const Step& step : graph.steps)
     first_option.push_back(first_option.back() + step.own.size());
-  std::vector<double> step_least;
-  std::vector<double> step_most;
-  const auto add = [&](const ClassStep& shape, std::size_t k, std::vector<double>& least,
-                       std::vector<double>& most) {
-    bracket(graph.steps[k], shape, allowed.data() + first_option[k], step_least, step_most);
-    for (int g = 0; g < shape.segments; ++g) {
-      const int end = g + 1 < shape.segments ? shape.first_event[g + 1] : events;
-      for (int e = shape.first_event[g]; e < end; ++e) {
-        least[e] += step_least[g];
-        most[e] += step_most[g];
-      }
-    }
+  const auto bracket_step = [&](const ClassStep& shape, std::size_t k, std::vector<double>& least,
+                                std::vector<double>& most) {
+    bracket(graph.steps[k], shape, allowed.data() + first_option[k], least, most);
   };
   std::vector<double> least = base;
   std::vector<double> most = base;
-  for (std::size_t k = 0; k < before.size(); ++k) add(before[k], k, least, most);
-  for (std::size_t i = steps.size();; --i) {
-    ClassBoundary& boundary = boundaries[i];
-    greatest_in_classes(boundary, least, true, boundary.least_ahead);
-    greatest_in_classes(boundary, most, true, boundary.most_ahead);
-    if (i == 0) break;
-    add(steps[i - 1], order[i - 1], least, most);
+  hold_before(before, bracket_step, least, most);
+  greatest_in_classes(boundaries.back(), least, boundaries.back().least_ahead);
+  greatest_in_classes(boundaries.back(), most, boundaries.back().most_ahead);
+  std::vector<std::vector<double>> step_most(steps.size());
+  for (std::size_t i = steps.size(); i-- > 0;) {
+    bracket_step(steps[i], order[i], least, step_most[i]);
+    look_back(steps[i], least, boundaries[i + 1].least_ahead, boundaries[i].classes,
+              boundaries[i].least_ahead);
+    look_back(steps[i], step_most[i], boundaries[i + 1].most_ahead, boundaries[i].classes,
+              boundaries[i].most_ahead);
   }
   if (before.empty()) return;
-  least.assign(events, 0);
-  most.assign(events, 0);
-  for (std::size_t i = 0;; ++i) {
-    greatest_in_classes(boundaries[i], most, false, boundaries[i].most_so_far);
-    if (i == steps.size()) return;
-    add(steps[i], order[i], least, most);
+  boundaries.front().most_so_far = {0};
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const std::vector<double>& so_far = boundaries[i].most_so_far;
+    std::vector<double>& next = boundaries[i + 1].most_so_far;
+    next.assign(boundaries[i + 1].classes, -kInfinity);
+    for (std::size_t c = 0; c < next.size(); ++c)
+      for (int t = steps[i].first_term[c]; t < steps[i].first_term[c + 1]; ++t) {
+        const ClassTerm& term = steps[i].terms[t];
+        next[c] = std::max(next[c], so_far[term.from] + step_most[i][term.segment] + term.base);
+      }
   }
 }
 
-/// The greatest value among the events of each class, given those of all events, which hold the
-/// base or not.
+/// The greatest value among the events of each class; a class with the base excludes it.
 void UsageClasses::greatest_in_classes(const ClassBoundary& boundary,
-                                       const std::vector<double>& values, bool hold_base,
+                                       const std::vector<double>& values,
                                        std::vector<double>& greatest) const {
   greatest.assign(boundary.classes, -kInfinity);
   for (std::size_t r = 0; r < boundary.runs.size(); ++r) {
     const ClassRun& run = boundary.runs[r];
     const std::size_t end = r + 1 < boundary.runs.size() ? boundary.runs[r + 1].first : base.size();
-    // What is ahead of a class with the base excludes it; what such a class holds includes it.
-    const double sign = !run.based ? 0 : hold_base ? -1 : 1;
-    double most[4] = {-kInfinity, -kInfinity, -kInfinity, -kInfinity};  // none waits for another
-    std::size_t e = run.first;
-    for (; e + 4 <= end; e += 4)
-      for (std::size_t i = 0; i < 4; ++i)
-        most[i] = std::max(most[i], values[e + i] + sign * base[e + i]);
-    for (; e < end; ++e) most[0] = std::max(most[0], values[e] + sign * base[e]);
-    for (const double value : most) greatest[run.index] = std::max(greatest[run.index], value);
+    for (std::size_t e = run.first; e < end; ++e)
+      greatest[run.index] = std::max(greatest[run.index], values[e] - (run.based ? base[e] : 0));
   }
 }
 

@@ -68,7 +68,7 @@ struct UsageClasses {
 
  private:
   void greatest_in_classes(const ClassBoundary& boundary, const std::vector<double>& values,
-                           bool hold_base, std::vector<double>& greatest) const;
+                           std::vector<double>& greatest) const;
 };
 
 }  // namespace mpsearch::solver
