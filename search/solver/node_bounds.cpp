@@ -18,16 +18,19 @@ constexpr std::size_t kRootLabelsPerNode = 1'000;
 constexpr std::size_t kMostRootLabels = 100'000;
 constexpr std::size_t kMostHoped = 500'000;
 
-/// Labels that go on after each step of a sweep, in the first node and in others.
+/// Labels that go on after each step of a sweep, in the first node, there where the gap stays wide,
+/// and in other nodes.
 constexpr std::size_t kSweptAtRoot = 300;
+constexpr std::size_t kSweptWide = 1000;
 constexpr std::size_t kSwept = 30;
 
 /// By how much limits are lowered to find choices within them.
 constexpr double kLowered[] = {0.001, 0.01, 0.05};
 
-/// Gaps: one that is not worth sweeps of the first node, one that is worth more effort for first
-/// choices, and one that is worth any.
+/// Gaps: one that is not worth sweeps of the first node, one that is worth a wider one, one that is
+/// worth more effort for first choices, and one that is worth any.
 constexpr double kNear = 1e-3;
+constexpr double kWide = 0.02;
 constexpr double kPoor = 0.05;
 constexpr double kFar = 0.1;
 
@@ -92,6 +95,9 @@ bool BranchAndBound::settle_root(SearchNode& node) {
         (!tighten(node, kNodeSteps) || !shrink_to_view(node) || !sweep(node, kSweptAtRoot)))
       return false;
   }
+  if (gap_to(node.bound) > kWide &&
+      (!sweep(node, kSweptWide) || !tighten(node, kNodeSteps) || !shrink_to_view(node)))
+    return false;
   if (gap_to(node.bound) > kFar) {
     improve_in_windows(node);
     if (!tighten(node, kNodeSteps)) return false;
