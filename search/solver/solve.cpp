@@ -26,6 +26,9 @@ namespace {
 
 constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 
+/// Nodes of a search for the lightest choice that take as long as one of another search.
+constexpr std::int64_t kLightNodes = 20;
+
 constexpr std::int64_t kCheapArcs = 20'000;
 
 /// Nodes that breaking the tie may take.
@@ -77,6 +80,23 @@ class Engines {
     tied_ = answer.tied;
     certificate_ = std::move(certificate);
     return answer;
+  }
+
+  /// The choice of the least peak that a search finds, if that keeps the limits; it does not count
+  /// as the last search.
+  std::vector<int> lightest(Problem problem, std::int64_t node_limit, const Patience& patience) {
+    const KnownLimit certificate = certificate_;
+    const std::vector<char> tied = tied_;
+    const std::int64_t bytes = problem.limits.bytes;
+    problem.limits.bytes = kNoByteLimit;
+    Answer answer = minimise(problem, Goal::Peak, {}, node_limit, patience);
+    certificate_ = certificate;
+    tied_ = tied;
+    if (answer.choice.empty()) return {};
+    problem.limits.bytes = bytes;
+    return violated_limit(problem, evaluate(problem, answer.choice)).empty()
+               ? std::move(answer.choice)
+               : std::vector<int>{};
   }
 
   /// Of the last search; empty where the engine has no multipliers.
@@ -169,6 +189,8 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
   solution.interrupted = first.interrupted || patience.interrupted();
   if (solution.status == SolveStatus::Unknown) {
     solution.choice = search_locally(problem, options.forbidden);
+    if (solution.choice.empty() && !patience.over())
+      solution.choice = engines.lightest(problem, kLightNodes * options.node_limit, patience);
     if (!solution.choice.empty()) solution.status = SolveStatus::Feasible;
   }
   if (solution.choice.empty()) return solution;

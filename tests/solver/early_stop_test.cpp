@@ -5,6 +5,7 @@
 
 #include "search/solver/check.h"
 #include "search/solver/solve.h"
+#include "tests/bench/solver_instances.h"
 #include "tests/support/solver_random.h"
 #include "tests/support/solver_reference.h"
 
@@ -169,6 +170,17 @@ TEST(EarlyStop, OnLayersThatAreAllAlikeIsNearTheBest) {
     EXPECT_EQ(violated_limit(problem, evaluate(problem, solution.choice)), "");
     EXPECT_LE(solution.gap, 0.05);
   }
+}
+
+/// Hardly a choice keeps to the least budget: a search that meets none asks for the lightest.
+TEST(EarlyStop, AtTheLeastBudgetThereIsAnAnswer) {
+  Problem problem = bench::draw_instance({bench::Family::Transformer, 60, true, false, 2});
+  const LeastBudget least = least_budget(problem, {.engine = Engine::Exact, .node_limit = 600});
+  ASSERT_FALSE(least.choice.empty());
+  problem.limits.bytes = least.bytes;
+  const Solution solution = solve(problem, {.engine = Engine::Exact, .node_limit = 30});
+  ASSERT_FALSE(solution.choice.empty());
+  EXPECT_EQ(violated_limit(problem, evaluate(problem, solution.choice)), "");
 }
 
 /// A knapsack: the bytes saved over all events bind, while the faster kernels' bytes and the ms
