@@ -214,8 +214,8 @@ bool LabelPass::take_classes(const double* option) {
 
 /// The cheapest ways from the nodes after the step now taken to the end of this direction.
 const double* LabelPass::rests(const Pricing& pricing) const {
-  return forward_ ? pricing.ways_to_end(static_cast<int>(done_))
-                  : pricing.ways_from_start(static_cast<int>(step_at(done_ - 1)));
+  return forward_ ? pricing.to_end(static_cast<int>(done_))
+                  : pricing.from_start(static_cast<int>(step_at(done_ - 1)));
 }
 
 std::size_t LabelPass::place_of(int node) const {

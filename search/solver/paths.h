@@ -66,10 +66,9 @@ class Pricing {
   /// Fills in from_start() for the prices of the last price().
   void price_from_start(const View& view);
 
-  const double* ways_to_end(int step) const { return to_end_.data() + offsets_.node[step]; }
-  const double* ways_from_start(int step) const { return from_start_.data() + offsets_.node[step]; }
-  double to_end(int step, int node) const { return to_end_[offsets_.node[step] + node]; }
-  double from_start(int step, int node) const { return from_start_[offsets_.node[step] + node]; }
+  /// The cheapest ways from the nodes before a step to the end, and from the start to them: [node].
+  const double* to_end(int step) const { return to_end_.data() + offsets_.node[step]; }
+  const double* from_start(int step) const { return from_start_.data() + offsets_.node[step]; }
   double cell(int step, int row, int signature) const {
     return cell_[offsets_.cell[step] + row * graph_.steps[step].signatures + signature];
   }

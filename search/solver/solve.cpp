@@ -82,21 +82,15 @@ class Engines {
     return answer;
   }
 
-  /// The choice of the least peak that a search finds, if that keeps the limits; it does not count
-  /// as the last search.
-  std::vector<int> lightest(Problem problem, std::int64_t node_limit, const Patience& patience) {
+  /// The choice of the least peak, whatever the byte limit; it does not count as the last search.
+  Answer lightest(Problem problem, std::int64_t node_limit, const Patience& patience) {
     const KnownLimit certificate = certificate_;
     const std::vector<char> tied = tied_;
-    const std::int64_t bytes = problem.limits.bytes;
     problem.limits.bytes = kNoByteLimit;
     Answer answer = minimise(problem, Goal::Peak, {}, node_limit, patience);
     certificate_ = certificate;
     tied_ = tied;
-    if (answer.choice.empty()) return {};
-    problem.limits.bytes = bytes;
-    return violated_limit(problem, evaluate(problem, answer.choice)).empty()
-               ? std::move(answer.choice)
-               : std::vector<int>{};
+    return answer;
   }
 
   /// Of the last search; empty where the engine has no multipliers.
@@ -189,8 +183,11 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
   solution.interrupted = first.interrupted || patience.interrupted();
   if (solution.status == SolveStatus::Unknown) {
     solution.choice = search_locally(problem, options.forbidden);
-    if (solution.choice.empty() && !patience.over())
-      solution.choice = engines.lightest(problem, kLightNodes * options.node_limit, patience);
+    if (solution.choice.empty() && !patience.over()) {
+      Answer light = engines.lightest(problem, kLightNodes * options.node_limit, patience);
+      if (!light.choice.empty() && violated_limit(problem, evaluate(problem, light.choice)).empty())
+        solution.choice = std::move(light.choice);
+    }
     if (!solution.choice.empty()) solution.status = SolveStatus::Feasible;
   }
   if (solution.choice.empty()) return solution;
@@ -268,9 +265,7 @@ LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
   const Patience patience(options);
   Engines engines(problem, options, patience);
   LeastBudget least;
-  Problem at = problem;
-  at.limits.bytes = kNoByteLimit;
-  const Answer answer = engines.minimise(at, Goal::Peak, {}, options.node_limit, patience);
+  const Answer answer = engines.lightest(problem, options.node_limit, patience);
   least.status = answer.status;
   if (answer.choice.empty()) return least;
   const Evaluation evaluation = evaluate(problem, answer.choice);
