@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "search/solver/check.h"
-#include "search/solver/grain.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -23,64 +22,54 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
                                const std::vector<char>& allowed, const SolveOptions& options,
                                const Patience& patience)
     : problem_(problem),
-      graph_(std::move(graph)),
       task_(std::move(task)),
+      first_option_(problem.layers.size()),
       options_(options),
-      patience_(patience),
-      offsets_(graph_),
-      dual_(std::make_unique<Dual>(graph_, offsets_, task_, patience)) {
-  for (const Step& step : graph_.steps) {
+      patience_(patience) {
+  for (const Step& step : graph.steps) {
+    first_option_[step.layer] = step.first_option;
     for (const int signature : step.signature_of)
-      root_view_.allowed.push_back(static_cast<char>(signature >= 0));
-    root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
+      view_.allowed.push_back(static_cast<char>(signature >= 0));
   }
   for (std::size_t o = 0; o < allowed.size(); ++o)
-    root_view_.allowed[o] = static_cast<char>(root_view_.allowed[o] & allowed[o]);
-  if (task_.peak)
-    bracket_peak();
-  else
-    round_base_up();
-  dearest_ = task_.peak ? task_.high_peak : dual_->pricing().dearest(task_.goal, root_view_);
-  root_bound_ = dual_->evaluate({}, {}, root_view_);
-  spread_ = dearest_ - root_bound_;
-  price_goal();
+    view_.allowed[o] = static_cast<char>(view_.allowed[o] & allowed[o]);
+  if (!task_.peak) round_base_up(graph, view_.allowed);
+  use(std::make_shared<Part>(std::move(graph), view_.allowed, task_, patience));
+  if (task_.peak) bracket_peak();
+  dearest_ = task_.peak ? task_.high_peak : part_->dual.pricing().dearest(task_.goal, view_);
+  least_ = part_->dual.evaluate({}, {}, view_);
+  spread_ = dearest_ - least_;
   if (!(spread_ > 0)) spread_ = std::max(1.0, std::fabs(dearest_));
 }
 
 /// The least usage of one event, and the largest sum of all, bracket the peak.
 void BranchAndBound::bracket_peak() {
   Functional one;
-  const auto fullest = std::max_element(graph_.base.begin(), graph_.base.end());
-  one.events.emplace_back(static_cast<int>(fullest - graph_.base.begin()), 1);
-  dual_->pricing().price(one, root_view_);
-  task_.low_peak = dual_->pricing().least();
+  const auto fullest = std::max_element(part_->graph.base.begin(), part_->graph.base.end());
+  one.events.emplace_back(static_cast<int>(fullest - part_->graph.base.begin()), 1);
+  part_->dual.pricing().price(one, view_);
+  task_.low_peak = part_->dual.pricing().least();
   Functional all;
   for (int e = 0; e < task_.events; ++e) all.events.emplace_back(e, 1);
-  task_.high_peak = std::max(task_.low_peak, dual_->pricing().dearest(all, root_view_)) + 1;
+  task_.high_peak = std::max(task_.low_peak, part_->dual.pricing().dearest(all, view_)) + 1;
+  part_->task.low_peak = task_.low_peak;
+  part_->task.high_peak = task_.high_peak;
   std::int64_t grain = 0;
-  for (const std::int64_t bytes : graph_.base) grain = std::gcd(grain, bytes);
-  for (const UsageStep& step : graph_.start.steps) grain = std::gcd(grain, step.bytes);
-  for (const Item& item : graph_.items)
+  for (const std::int64_t bytes : part_->graph.base) grain = std::gcd(grain, bytes);
+  for (const UsageStep& step : part_->graph.start.steps) grain = std::gcd(grain, step.bytes);
+  for (const Item& item : part_->graph.items)
     for (const UsageStep& step : item.steps) grain = std::gcd(grain, step.bytes);
   grain_ = std::max<std::int64_t>(1, grain);
 }
 
-/// The base takes the bytes of the limit that no choice can use up: bounds are better for it.
-void BranchAndBound::round_base_up() {
-  const Grains grains = grains_of(graph_, root_view_.allowed);
-  for (std::size_t e = 0; e < graph_.base.size(); ++e) {
-    if (grains.grain[e] == 0) continue;
-    const std::int64_t unused = (task_.bytes - grains.some[e]) % grains.grain[e];
-    graph_.base[e] += unused < 0 ? unused + grains.grain[e] : unused;
-  }
+void BranchAndBound::start_from(const std::vector<int>& choice) {
+  meet(path_of(part_->graph, choice));
 }
-
-void BranchAndBound::start_from(const std::vector<int>& choice) { meet(path_of(graph_, choice)); }
 
 /// A part of the search whose bound reaches this holds nothing better.
 double BranchAndBound::stop() const {
   if (incumbent_.empty()) return dearest_ + 1e-9 * std::max(std::fabs(dearest_), spread_);
-  if (task_.peak) return incumbent_goal_ - grain_ + 1e-3;
+  if (part_->task.peak) return incumbent_goal_ - grain_ + 1e-3;
   return incumbent_goal_ - 1e-9 * std::fabs(incumbent_goal_);
 }
 
@@ -93,34 +82,34 @@ double BranchAndBound::gap_to(double bound) const {
 
 /// What costs at most this may be as good as the incumbent.
 double BranchAndBound::tie() const {
-  if (incumbent_.empty() || task_.peak) return stop();
+  if (incumbent_.empty() || part_->task.peak) return stop();
   return incumbent_goal_ + 2e-9 * std::fabs(incumbent_goal_) + 1e-11 * spread_;
 }
 
 /// Remembers what view_ leaves of the node for the breaking of ties; nothing in it is below
 /// `least`.
 void BranchAndBound::close(const SearchNode& node, double least) {
-  if (task_.peak || incumbent_.empty() || least > tie()) return;
+  if (part_->task.peak || incumbent_.empty() || least > tie()) return;
   closed_.push_back({least, node.allowed});
 }
 
 bool BranchAndBound::feasible(const Path& path) const {
   for (const std::int64_t bytes : path.usage)
-    if (bytes > task_.bytes && !task_.peak) return false;
-  for (std::size_t r = 0; r < task_.others.size(); ++r)
-    if (task_.slope(task_.events + static_cast<int>(r), path) > 0) return false;
+    if (bytes > part_->task.bytes && !part_->task.peak) return false;
+  for (std::size_t r = 0; r < part_->task.others.size(); ++r)
+    if (part_->task.slope(part_->task.events + static_cast<int>(r), path) > 0) return false;
   return true;
 }
 
 double BranchAndBound::meet(const Path& path) {
-  const double goal = task_.goal_of(path);
+  const double goal = part_->task.goal_of(path);
   if ((incumbent_.empty() || goal < incumbent_goal_) && feasible(path) &&
       violated_limit(problem_, evaluate(problem_, path.choice)).empty()) {
     incumbent_ = path.choice;
     incumbent_goal_ = goal;
-    if (task_.peak) {
-      task_.bytes = static_cast<std::int64_t>(goal) - grain_;
-      task_.high_peak = std::max(task_.low_peak, goal);
+    if (part_->task.peak) {
+      task_.bytes = part_->task.bytes = static_cast<std::int64_t>(goal) - grain_;
+      task_.high_peak = part_->task.high_peak = std::max(task_.low_peak, goal);
     }
   }
   return stop();
@@ -129,8 +118,8 @@ double BranchAndBound::meet(const Path& path) {
 Answer BranchAndBound::run() {
   std::vector<SearchNode> open;
   SearchNode root;
-  root.allowed = root_view_.allowed;
-  root.bound = root_bound_;
+  root.allowed = view_.allowed;
+  root.bound = least_;
   open.push_back(std::move(root));
   Answer answer;
   double unfinished = kInfinity;  // the least bound of what was left when a limit struck
@@ -141,8 +130,8 @@ Answer BranchAndBound::run() {
     SearchNode node = std::move(open[at]);
     open[at] = std::move(open.back());
     open.pop_back();
-    bool alive = true;
-    while (alive) {  // plunge
+    bool within_last = false;
+    while (true) {  // plunge
       if (node.bound >= stop()) {
         close(node, node.bound);
         break;
@@ -155,12 +144,16 @@ Answer BranchAndBound::run() {
         open.clear();
         break;
       }
-      const bool is_root = nodes_ == 0;
-      ++nodes_;
-      alive = process(node, is_root);
+      const bool is_root = ++nodes_ == 1;
+      if (!is_root) turn_to(node, within_last);
+      within_last = true;
+      const bool alive = process(node);
       if (is_root) {
         root_state_ = node.state;
-        root_bound_ = node.bound;
+        root_state_.paths.clear();
+        part_->number_as_problem(root_state_);
+        root_part_ = part_;
+        struck_at_ = incumbent_goal_;
       }
       if (!alive) break;
       std::optional<Halves> halves = branch(node);
@@ -180,7 +173,7 @@ Answer BranchAndBound::run() {
   if (std::isinf(unfinished) && unfinished > 0) {
     answer.status = incumbent_.empty() ? SolveStatus::Infeasible : SolveStatus::Optimal;
     answer.bound = incumbent_goal_;
-    answer.tied.assign(root_view_.allowed.size(), 0);
+    answer.tied.assign(view_.allowed.size(), 0);
     for (const Closed& part : closed_)
       for (std::size_t o = 0; o < part.allowed.size() && part.least <= tie(); ++o)
         answer.tied[o] = static_cast<char>(answer.tied[o] | part.allowed[o]);

@@ -9,12 +9,12 @@
 #include "search/solver/dual.h"
 #include "search/solver/engine.h"
 #include "search/solver/label_search.h"
-#include "search/solver/relaxation.h"
-#include "search/solver/sweeps.h"
+#include "search/solver/part.h"
 
 namespace mpsearch::solver {
 
-/// What is left to decide in one part of the search.
+/// What is left to decide in one part of the search. Until it is turned to, the state is on the
+/// problem's rows.
 struct SearchNode {
   std::vector<char> allowed;  // [option]
   double bound = 0;
@@ -32,13 +32,11 @@ class BranchAndBound {
   void start_from(const std::vector<int>& choice);
   Answer run();
 
-  /// The multipliers with which the first node was bounded, and that bound.
+  /// The multipliers with which the first node was bounded, on the problem's rows.
   const DualState& root() const { return root_state_; }
-  double root_bound() const { return root_bound_; }
 
  private:
   void bracket_peak();
-  void round_base_up();
   double stop() const;
   double tie() const;
   double gap_to(double bound) const;
@@ -47,7 +45,7 @@ class BranchAndBound {
   double meet(const Path& path);
   bool feasible(const Path& path) const;
 
-  bool process(SearchNode& node, bool is_root);
+  bool process(SearchNode& node);
   bool settle_root(SearchNode& node);
   bool find_choices(SearchNode& node);
   static std::vector<int> heaviest_rows(const DualState& state);
@@ -60,17 +58,21 @@ class BranchAndBound {
   bool search_near_bound(SearchNode& node);
   bool settle_near_bound(SearchNode& node, const View& whole, const LabelResult& result);
   void prepare_labels(const View& view);
-  void place_labels();
-  void place_cut();
   LabelResult search_labels(const SearchNode& node, const View& view, const LabelEffort& effort,
                             double stop, const Ways* ways = nullptr) const;
   void search_beams(const SearchNode& node, const LabelEffort& effort);
   void search_within(const SearchNode& node, double part);
   void search_near_incumbent(const SearchNode& node);
   void improve_in_windows(const SearchNode& node);
-  void improve_in(const SearchNode& node, std::size_t first, std::size_t end);
-  void strike_root();
+  void improve_in(const SearchNode& node, const View& whole, std::size_t first, std::size_t end);
+
+  void contract_part();
+  void use(std::shared_ptr<Part> part);
   bool shrink_to_view(SearchNode& node);
+  bool worth_shrinking() const;
+  void turn_to(SearchNode& node, bool within_last);
+  void strike_root();
+  void round_base_up(FrontierGraph& graph, const std::vector<char>& allowed) const;
 
   struct Split {
     int layer_step = 0;
@@ -80,36 +82,30 @@ class BranchAndBound {
   struct Halves {
     SearchNode heavy, light;
   };
-  std::vector<Split> splits(const SearchNode& node) const;
+  Functional priced_limits(const DualState& state) const;
+  Functional exceeded_limit(const DualState& state) const;
+  std::vector<Split> splits(const SearchNode& node, const Functional& limits);
   std::optional<Halves> branch(const SearchNode& node);
+  Halves best_halves(const SearchNode& node, const std::vector<Split>& splits);
   double bound_half(SearchNode& half, const Split& split);
   SearchNode child(const SearchNode& node, const Split& split, bool heavy) const;
   std::vector<double> burden(int step) const;
 
-  void shrink_graph();
-  void price_goal();
-
   const Problem& problem_;
-  FrontierGraph graph_;
-  Task task_;
-  std::int64_t grain_ = 1;  // every peak is a multiple of it
+  Task task_;                      // on the problem's rows
+  std::vector<int> first_option_;  // by layer: its place in `allowed`
+  std::int64_t grain_ = 1;         // every peak is a multiple of it
   const SolveOptions& options_;
   const Patience& patience_;
-  Offsets offsets_;
-  std::unique_ptr<UsageClasses> classes_;
-  std::optional<Cut> cut_;
-  std::unique_ptr<Relaxation> relaxation_;
-  std::unique_ptr<Sweeps> sweeps_;
-  std::optional<Ways> ways_;       // through view_ at the multipliers of the node
-  std::unique_ptr<Pricing> goal_;  // priced by the goal alone
-  std::unique_ptr<Dual> dual_;
-  View root_view_;
-  View view_;
+  std::shared_ptr<Part> part_;  // that the node works on
+  std::shared_ptr<Part> root_part_;
+  View view_;                 // what is left of the part
+  std::optional<Ways> ways_;  // through view_ at the multipliers of the node
   std::vector<RowBounds> row_bounds_;
-  DualState root_state_;
-  double root_bound_ = 0;
-  double spread_ = 0;   // of the goal over all paths
-  double dearest_ = 0;  // an upper bound on any choice's goal
+  DualState root_state_;  // on the problem's rows
+  double least_ = 0;      // a lower bound on any choice's goal
+  double spread_ = 0;     // of the goal over all paths
+  double dearest_ = 0;    // an upper bound on any choice's goal
   std::vector<int> incumbent_;
   double incumbent_goal_ = 0;
   double struck_at_ = 0;  // the incumbent when the root was last struck

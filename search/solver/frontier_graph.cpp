@@ -17,6 +17,8 @@ class GraphBuilder {
                const Patience& patience)
       : problem_(problem), order_(order), most_arcs_(most_arcs), patience_(patience) {
     graph_.base = problem.base;
+    for (int e = 0; e < problem.events; ++e) graph_.events.push_back({e, e});
+    graph_.settled.assign(problem.layers.size(), -1);
     own_.resize(problem.layers.size());
     for (std::size_t l = 0; l < problem.layers.size(); ++l)
       for (const ProblemOption& option : problem.layers[l].options) {
@@ -35,9 +37,7 @@ class GraphBuilder {
       if (too_wide()) return std::nullopt;
     }
     graph_.items = pool_.items();
-    std::size_t options = 0;
-    for (const Step& step : graph_.steps) options += step.own.size();
-    reduce(graph_, std::vector<char>(options, 1));
+    reduce(graph_, std::vector<char>(graph_.options, 1));
     return std::move(graph_);
   }
 
@@ -123,6 +123,8 @@ class GraphBuilder {
   std::vector<std::vector<int>> add_step(int layer, const std::vector<std::vector<int>>& nodes) {
     Step& step = graph_.steps.emplace_back();
     step.layer = layer;
+    step.first_option = graph_.options;
+    graph_.options += static_cast<int>(own_[layer].size());
     step.nodes = static_cast<int>(nodes.size());
     for (const ItemBuilder& own : own_[layer]) step.own.push_back(pool_.intern(own.build()));
     find_signatures(step);

@@ -20,7 +20,8 @@ namespace mpsearch::solver {
 /// signature; its shared cost is a cell, named by the node's row and the signature.
 struct Step {
   int layer = 0;
-  int nodes = 0;  // before the layer
+  int first_option = 0;  // the place of its options among those of all layers
+  int nodes = 0;         // before the layer
   int rows = 0;
   int signatures = 0;
   std::vector<int> signature_of;  // of each option, -1: it has no arc
@@ -31,12 +32,22 @@ struct Step {
   std::vector<int> cell_items;
 };
 
+/// Events of the problem that are one in the graph: those from `first` to the next run's, of which
+/// `fullest` holds most, whatever is chosen.
+struct EventRun {
+  int first = 0;
+  int fullest = 0;
+};
+
 struct FrontierGraph {
   std::vector<Item> items;
   std::vector<Step> steps;
   Item start;  // paid by every choice
   std::vector<std::int64_t> base;
   std::int64_t arcs = 0;
+  std::vector<EventRun> events;
+  int options = 0;           // of all layers
+  std::vector<int> settled;  // by layer: the option of a layer without a step, -1: it has one
 };
 
 /// Empty when it would need more than `most_arcs` or kMostMoves, or when patience is over. Without
@@ -45,9 +56,14 @@ std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& or
                                          const std::vector<std::vector<Pick>>& forbidden,
                                          std::int64_t most_arcs, const Patience& patience);
 
-/// Makes the graph as small as its arcs and the `allowed` options (of all steps in turn) let it be.
+/// Makes the graph as small as its arcs and the `allowed` options (of all layers) let it be.
 /// Options keep their indices.
 void reduce(FrontierGraph& graph, const std::vector<char>& allowed);
+
+/// The same, and more: layers with one option left are no steps any more, what all choices have in
+/// common is paid at the start, and events between which no choice makes a difference are one.
+/// Options that no path takes are `allowed` no longer.
+void contract(FrontierGraph& graph, std::vector<char>& allowed);
 
 /// Orders worth building, the one that promises the narrowest graph first.
 std::vector<Order> elimination_orders(const Problem& problem,

@@ -62,11 +62,10 @@ Grains grains_of(const FrontierGraph& graph, const std::vector<char>& allowed) {
   DivisorTree tree(events);
   Changes some;
   append(graph.start, 1, some);
-  std::size_t option = 0;
   for (const Step& step : graph.steps) {
     int first = -1;
     for (std::size_t o = 0; o < step.own.size(); ++o) {
-      if (allowed[option++] == 0 || step.signature_of[o] < 0) continue;
+      if (allowed[step.first_option + o] == 0 || step.signature_of[o] < 0) continue;
       if (first < 0) {
         first = step.own[o];
         append(graph.items[first], 1, some);

@@ -16,7 +16,7 @@ struct Grains {
   std::vector<std::int64_t> grain;
 };
 
-/// Of all paths that take `allowed` options (of all steps in turn).
+/// Of all paths that take `allowed` options (of all layers).
 Grains grains_of(const FrontierGraph& graph, const std::vector<char>& allowed);
 
 }  // namespace mpsearch::solver

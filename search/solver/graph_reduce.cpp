@@ -11,14 +11,13 @@ namespace {
 
 class Reduction {
  public:
-  Reduction(FrontierGraph& graph, const std::vector<char>& allowed) : graph_(graph) {
-    std::size_t option = 0;
+  Reduction(FrontierGraph& graph, const std::vector<char>& allowed)
+      : graph_(graph), allowed_(allowed) {
     for (const Step& step : graph.steps) {
       std::vector<char>& used = used_.emplace_back(step.signatures, 0);
-      for (const int signature : step.signature_of) {
-        if (allowed[option] != 0 && signature >= 0) used[signature] = 1;
-        allowed_.push_back(allowed[option++]);
-      }
+      for (std::size_t o = 0; o < step.own.size(); ++o)
+        if (allowed[step.first_option + o] != 0 && step.signature_of[o] >= 0)
+          used[step.signature_of[o]] = 1;
     }
   }
 
@@ -26,7 +25,6 @@ class Reduction {
     mark_reached();
     std::vector<int> kept = {0};  // new index of the nodes after the step, -1: dead
     for (std::size_t k = graph_.steps.size(); k-- > 0;) kept = merge_nodes(k, kept);
-    std::size_t option = 0;
     std::vector<int> item_index(graph_.items.size(), -1);
     std::vector<Item> items = {Item{}};
     item_index[0] = 0;
@@ -41,14 +39,14 @@ class Reduction {
     graph_.arcs = 0;
     for (Step& step : graph_.steps) {
       for (std::size_t o = 0; o < step.own.size(); ++o)
-        if (allowed_[option + o] == 0) step.signature_of[o] = -1;
+        if (allowed_[step.first_option + o] == 0) step.signature_of[o] = -1;
       drop_unused(step);
       for (int& item : step.cell_items) renumber(item);
-      for (int& item : step.own)
-        if (allowed_[option++] != 0)
-          renumber(item);
+      for (std::size_t o = 0; o < step.own.size(); ++o)
+        if (step.signature_of[o] >= 0)
+          renumber(step.own[o]);
         else
-          item = 0;
+          step.own[o] = 0;
       graph_.arcs += static_cast<std::int64_t>(step.to.size());
     }
     graph_.items = std::move(items);
@@ -150,7 +148,7 @@ class Reduction {
   }
 
   FrontierGraph& graph_;
-  std::vector<char> allowed_;
+  const std::vector<char>& allowed_;
   std::vector<std::vector<char>> used_;     // [step][signature]: by an allowed option
   std::vector<std::vector<char>> reached_;  // [step][node]
 };

@@ -2,8 +2,8 @@
 // Used by the factors, the graph and everything that prices paths.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <map>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -39,24 +39,29 @@ class ItemBuilder {
   /// Closed interval; first > last: nothing.
   void hold(int first, int last, std::int64_t bytes) {
     if (first > last || bytes == 0) return;
-    steps_[first] += bytes;
-    steps_[last + 1] -= bytes;
+    steps_.push_back({first, bytes});
+    steps_.push_back({last + 1, -bytes});
   }
   void add(const Item& item, int factor = 1) {
     cost(factor * item.ms, factor * item.sensitivity);
-    for (const UsageStep& step : item.steps) steps_[step.event] += factor * step.bytes;
+    for (const UsageStep& step : item.steps) steps_.push_back({step.event, factor * step.bytes});
   }
   Item build() const {
     Item item{ms_, sensitivity_, {}};
-    for (const auto& [event, bytes] : steps_)
-      if (bytes != 0) item.steps.push_back({event, bytes});
+    std::vector<UsageStep> steps = steps_;
+    std::sort(steps.begin(), steps.end());
+    for (std::size_t i = 0; i < steps.size();) {
+      UsageStep sum{steps[i].event, 0};
+      for (; i < steps.size() && steps[i].event == sum.event; ++i) sum.bytes += steps[i].bytes;
+      if (sum.bytes != 0) item.steps.push_back(sum);
+    }
     return item;
   }
 
  private:
   double ms_ = 0;
   double sensitivity_ = 0;
-  std::map<int, std::int64_t> steps_;
+  std::vector<UsageStep> steps_;
 };
 
 /// Equal items share one index; index 0 is the empty item.

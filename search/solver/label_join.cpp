@@ -195,7 +195,7 @@ LabelResult label_join(const LabelTask& task, const Cut& cut, double stop,
     const double lead = std::min(left.least_lead(), right.least_lead());
     result.least_other =
         std::min({result.least_other, join.second_goal(), join.best_goal() + lead});
-    std::vector<int> choice(task.graph.steps.size());
+    std::vector<int> choice = task.graph.settled;
     left.trace(join.best().first, choice);
     right.trace(join.best().second, choice);
     result.found.push_back(path_of(task.graph, std::move(choice)));

@@ -24,7 +24,7 @@ std::vector<Path> finished(const LabelTask& task, const LabelPass& pass) {
   order.resize(std::min(order.size(), kMostFinished));
   std::vector<Path> paths;
   for (const int label : order) {
-    std::vector<int> choice(task.graph.steps.size());
+    std::vector<int> choice = task.graph.settled;
     pass.trace(label, choice);
     paths.push_back(path_of(task.graph, std::move(choice)));
   }

@@ -46,13 +46,11 @@ constexpr LabelEffort kFinishKnown = {.made = 3'000, .hoped = 30'000, .joined = 
 }  // namespace
 
 /// Bounds and shrinks the node, leaving what remains in view_; false when it holds nothing better.
-bool BranchAndBound::process(SearchNode& node, bool is_root) {
-  strike_root();
-  view_ = root_view_;
-  for (std::size_t o = 0; o < view_.allowed.size(); ++o)
-    view_.allowed[o] = static_cast<char>(view_.allowed[o] & node.allowed[o]);
+bool BranchAndBound::process(SearchNode& node) {
+  const bool is_root = nodes_ == 1;
   if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
   if (is_root) return settle_root(node);
+  if (worth_shrinking() && !shrink_to_view(node)) return false;
   if (nodes_ >= next_sweep_ && !sweep(node, kSwept)) return false;
   if (incumbent_.empty() || nodes_ % 16 == 0) {
     search_beams(node, {.kept = 24});
@@ -70,11 +68,8 @@ bool BranchAndBound::process(SearchNode& node, bool is_root) {
 /// The first node is worth more effort: first choices, then labels, ever more of them.
 bool BranchAndBound::settle_root(SearchNode& node) {
   const double before = stop();
-  const bool known = !task_.peak && !incumbent_.empty();
-  if (!known)
-    place_labels();
-  else if (!shrink_to_view(node) || !finish_by_labels(node, kFinishKnown))
-    return false;
+  const bool known = !part_->task.peak && !incumbent_.empty();
+  if (known && (!shrink_to_view(node) || !finish_by_labels(node, kFinishKnown))) return false;
   if (!find_choices(node)) return false;
   if (stop() < before && !tighten(node, kNodeSteps)) return false;
   if (!shrink_to_view(node)) return false;
@@ -87,14 +82,15 @@ bool BranchAndBound::settle_root(SearchNode& node) {
   for (std::size_t made = 1'500; made <= most && !patience_.over(); made *= 4) {
     const std::size_t hoped = std::min(100 * made, kMostHoped);
     if (!finish_by_labels(node, {.made = made, .hoped = hoped, .joined = 200 * made})) return false;
-    const std::size_t kept = made / graph_.steps.size();
-    if (task_.peak || kept < kNarrowest) continue;
+    const std::size_t kept = made / part_->graph.steps.size();
+    if (part_->task.peak || kept < kNarrowest) continue;
     const double last = stop();
     search_beams(node, {.kept = kept, .joined = 20 * made});
     if (stop() < last &&
         (!tighten(node, kNodeSteps) || !shrink_to_view(node) || !sweep(node, kSweptAtRoot)))
       return false;
   }
+  if (gap_to(node.bound) <= kNear && !ways_ && !sweep(node, kSweptAtRoot)) return false;
   if (gap_to(node.bound) > kWide &&
       (!sweep(node, kSweptWide) || !tighten(node, kNodeSteps) || !shrink_to_view(node)))
     return false;
@@ -102,13 +98,14 @@ bool BranchAndBound::settle_root(SearchNode& node) {
     improve_in_windows(node);
     if (!tighten(node, kNodeSteps)) return false;
   }
+  if (!shrink_to_view(node)) return false;
   node.allowed = view_.allowed;
   return true;
 }
 
 /// Good choices to start from; false when nothing better is left.
 bool BranchAndBound::find_choices(SearchNode& node) {
-  if (task_.peak) {
+  if (part_->task.peak) {
     search_beams(node, {.kept = 100});
     search_beams(node, {.kept = 1000});
   } else {
@@ -132,51 +129,6 @@ LabelEffort BranchAndBound::effort_of_node() const {
   return effort;
 }
 
-/// Leaves of the graph only what is left of the root; false when that is nothing.
-bool BranchAndBound::shrink_to_view(SearchNode& node) {
-  root_view_ = view_;
-  shrink_graph();
-  view_ = root_view_;
-  if (!bound_rows(node)) return false;
-  return !std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, view_));
-}
-
-/// Once the incumbent is better, less of the whole graph is worth looking at.
-void BranchAndBound::strike_root() {
-  if (nodes_ <= 1 || incumbent_.empty() || incumbent_goal_ == struck_at_) return;
-  struck_at_ = incumbent_goal_;
-  const double bound = dual_->evaluate(root_state_.rows, root_state_.multiplier, root_view_);
-  if (std::isinf(bound)) return;
-  dual_->pricing().strike(root_view_,
-                          tie() + dual_->rounding(root_state_, bound) +
-                              dual_->constant(root_state_.rows, root_state_.multiplier));
-  const auto alive =
-      std::count_if(root_view_.to.begin(), root_view_.to.end(), [](int to) { return to >= 0; });
-  if (2 * static_cast<std::size_t>(alive) < root_view_.to.size()) shrink_graph();
-}
-
-/// Leaves of the graph only what the root's view holds.
-void BranchAndBound::shrink_graph() {
-  for (std::size_t k = 0; k < graph_.steps.size(); ++k)
-    std::copy_n(root_view_.to.begin() + static_cast<std::ptrdiff_t>(offsets_.arc[k]),
-                graph_.steps[k].to.size(), graph_.steps[k].to.begin());
-  reduce(graph_, root_view_.allowed);
-  if (!task_.peak) round_base_up();
-  offsets_ = Offsets(graph_);
-  dual_ = std::make_unique<Dual>(graph_, offsets_, task_, patience_);
-  root_view_.to.clear();
-  for (const Step& step : graph_.steps)
-    root_view_.to.insert(root_view_.to.end(), step.to.begin(), step.to.end());
-  row_bounds_.clear();
-  price_goal();
-  place_labels();
-}
-
-void BranchAndBound::price_goal() {
-  goal_ = std::make_unique<Pricing>(graph_, offsets_);
-  goal_->price(task_.goal, root_view_);
-}
-
 /// The rows of the greatest multipliers; looking at all of them costs more than it brings.
 std::vector<int> BranchAndBound::heaviest_rows(const DualState& state) {
   std::vector<std::size_t> order(state.rows.size());
@@ -193,18 +145,18 @@ std::vector<int> BranchAndBound::heaviest_rows(const DualState& state) {
 /// The cheapest ways to the end for the rows that matter, each; strikes out what breaks one.
 bool BranchAndBound::bound_rows(const SearchNode& node) {
   std::vector<int> rows = heaviest_rows(node.state);
-  for (std::size_t r = 0; r < task_.others.size(); ++r) {
-    const int row = task_.events + static_cast<int>(r);
+  for (std::size_t r = 0; r < part_->task.others.size(); ++r) {
+    const int row = part_->task.events + static_cast<int>(r);
     if (std::count(rows.begin(), rows.end(), row) == 0) rows.push_back(row);
   }
   row_bounds_.clear();
   for (const int row : rows) {
     Functional alone;
-    task_.add_row(row, 1, alone);
-    row_bounds_.push_back({row, Pricing(graph_, offsets_)});
+    part_->task.add_row(row, 1, alone);
+    row_bounds_.push_back({row, Pricing(part_->graph, part_->offsets)});
     Pricing& pricing = row_bounds_.back().pricing;
     pricing.price(alone, view_);
-    const double most = task_.limit(row) + 1e-12 * std::fabs(task_.limit(row));
+    const double most = part_->task.limit(row) + 1e-12 * std::fabs(part_->task.limit(row));
     if (!(pricing.least() <= most)) return false;
     pricing.strike(view_, most);
   }
@@ -215,17 +167,18 @@ bool BranchAndBound::bound_rows(const SearchNode& node) {
 bool BranchAndBound::tighten(SearchNode& node, int steps) {
   ways_.reset();
   for (int round = 0; round < 4; ++round) {
-    const DualResult result = dual_->improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3,
-                                             [this](const Path& path) { return meet(path); });
+    const DualResult result =
+        part_->dual.improve(node.state, view_, round == 0 ? steps : kNodeSteps / 3,
+                            [this](const Path& path) { return meet(path); });
     if (result.enough) {
       node.allowed = view_.allowed;
       close(node, std::isinf(result.bound)
                       ? result.bound
-                      : result.bound - dual_->rounding(node.state, result.bound));
+                      : result.bound - part_->dual.rounding(node.state, result.bound));
       return false;
     }
-    double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
-    bound -= dual_->rounding(node.state, bound);
+    double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
+    bound -= part_->dual.rounding(node.state, bound);
     node.bound = std::max(node.bound, bound);
     if (node.bound >= stop()) {
       node.allowed = view_.allowed;
@@ -233,12 +186,12 @@ bool BranchAndBound::tighten(SearchNode& node, int steps) {
       return false;
     }
     const auto left = std::count(view_.allowed.begin(), view_.allowed.end(), 1);
-    const int struck =
-        dual_->pricing().strike(view_, tie() + 2 * dual_->rounding(node.state, bound) +
-                                           dual_->constant(node.state.rows, node.state.multiplier));
+    const int struck = part_->dual.pricing().strike(
+        view_, tie() + 2 * part_->dual.rounding(node.state, bound) +
+                   part_->dual.constant(node.state.rows, node.state.multiplier));
     if (struck * 10 <= left) break;
   }
-  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  const double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
   return !std::isinf(bound);
 }
 

@@ -28,10 +28,12 @@ constexpr std::size_t kWithinLabels = 30'000;
 
 /// Brings up to date what labels through `view` look at.
 void BranchAndBound::prepare_labels(const View& view) {
-  classes_->look_ahead(graph_, view.allowed);
-  if (!cut_) return;
-  cut_->classes.look_ahead(graph_, view.allowed, {classes_->steps.data(), cut_->step});
-  dual_->pricing().price_from_start(view);
+  part_->place_labels(view_);
+  part_->classes->look_ahead(part_->graph, view.allowed);
+  if (!part_->cut) return;
+  part_->cut->classes.look_ahead(part_->graph, view.allowed,
+                                 {part_->classes->steps.data(), part_->cut->step});
+  part_->dual.pricing().price_from_start(view);
   for (RowBounds& row : row_bounds_) row.pricing.price_from_start(view);
 }
 
@@ -40,21 +42,23 @@ void BranchAndBound::prepare_labels(const View& view) {
 bool BranchAndBound::sweep(SearchNode& node, std::size_t kept) {
   const auto priced = [](double m) { return m > 0; };
   ways_.reset();
-  if (task_.peak ||
+  if (part_->task.peak ||
       std::none_of(node.state.multiplier.begin(), node.state.multiplier.end(), priced))
     return true;
-  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  const double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
   if (std::isinf(bound)) return true;
-  dual_->pricing().price_from_start(view_);
+  part_->place_labels(view_);
+  part_->dual.pricing().price_from_start(view_);
   for (RowBounds& row : row_bounds_) row.pricing.price_from_start(view_);
-  if (!sweeps_) sweeps_ = std::make_unique<Sweeps>(graph_);
-  const double constant = dual_->constant(node.state.rows, node.state.multiplier);
-  const double rounding = 2 * dual_->rounding(node.state, bound);
+  if (!part_->sweeps) part_->sweeps = std::make_unique<Sweeps>(part_->graph);
+  const double constant = part_->dual.constant(node.state.rows, node.state.multiplier);
+  const double rounding = 2 * part_->dual.rounding(node.state, bound);
   const double most = std::max(stop(), tie() + 1e-10 * std::fabs(tie())) + rounding;
-  ways_ = sweeps_->run({graph_, offsets_, *classes_, task_, view_, *goal_, dual_->pricing(),
-                        node.state.rows, node.state.multiplier, constant, row_bounds_},
-                       most, kept);
-  const double least = least_way(graph_, offsets_, *ways_) - constant - rounding;
+  ways_ = part_->sweeps->run(
+      {part_->graph, part_->offsets, *part_->classes, part_->task, view_, part_->goal,
+       part_->dual.pricing(), node.state.rows, node.state.multiplier, constant, row_bounds_},
+      most, kept);
+  const double least = least_way(part_->graph, part_->offsets, *ways_) - constant - rounding;
   const bool in_vain = least - bound < kWorthSweeping * (stop() - bound);
   vain_sweeps_ = in_vain ? std::min(vain_sweeps_ + 1, kMostVain) : 0;
   next_sweep_ = nodes_ + (std::int64_t{1} << vain_sweeps_);
@@ -64,33 +68,9 @@ bool BranchAndBound::sweep(SearchNode& node, std::size_t kept) {
     close(node, node.bound);
     return false;
   }
-  dual_->pricing().strike(view_, tie() + rounding + constant, ways_->from_start, ways_->to_end);
+  part_->dual.pricing().strike(view_, tie() + rounding + constant, ways_->from_start,
+                               ways_->to_end);
   return true;
-}
-
-/// What labels need to know of the whole graph.
-void BranchAndBound::place_labels() {
-  sweeps_.reset();
-  ways_.reset();
-  classes_ = std::make_unique<UsageClasses>(graph_);
-  place_cut();
-}
-
-/// Labels from both ends meet where as many choices lie before as behind.
-void BranchAndBound::place_cut() {
-  cut_.reset();
-  relaxation_.reset();
-  if (task_.peak) return;
-  std::vector<double> before = {0};
-  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
-    const char* const allowed = root_view_.allowed.data() + offsets_.option[k];
-    const auto free = std::count(allowed, allowed + graph_.steps[k].own.size(), 1);
-    before.push_back(before.back() + std::log2(static_cast<double>(std::max<long>(1, free))));
-  }
-  std::size_t at = 0;
-  while (2 * before[at] < before.back()) ++at;
-  if (at == 0 || at == graph_.steps.size()) return;
-  cut_ = Cut{at, UsageClasses(graph_, at, *classes_)};
 }
 
 /// Closes the node after labels saw all that may be as good as the first they found.
@@ -98,16 +78,16 @@ void BranchAndBound::close_by_labels(const SearchNode& node, const LabelResult& 
   close(node, result.least_other);
   if (!result.found.empty()) {
     SearchNode only{std::vector<char>(node.allowed.size(), 0), 0, {}};
-    for (std::size_t k = 0; k < graph_.steps.size(); ++k)
-      only.allowed[offsets_.option[k] + result.found.front().choice[graph_.steps[k].layer]] = 1;
-    close(only, task_.goal_of(result.found.front()));
+    const std::vector<int>& choice = result.found.front().choice;
+    for (std::size_t l = 0; l < choice.size(); ++l) only.allowed[first_option_[l] + choice[l]] = 1;
+    close(only, part_->task.goal_of(result.found.front()));
   }
 }
 
 /// Solves the node by labels if few are enough; false when nothing better is left in it.
 bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effort) {
   const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
-                    static_cast<long>(graph_.steps.size());
+                    static_cast<long>(problem_.layers.size());
   if (nodes_ > 1 && left > node.labels_from) return true;
   prepare_labels(view_);
   // Choices as good as the incumbent are worth knowing: without others no tie is to be broken.
@@ -132,25 +112,26 @@ std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const Label
                                                    double beyond) {
   const auto priced = std::count_if(node.state.multiplier.begin(), node.state.multiplier.end(),
                                     [](double m) { return m > 0; });
-  if (!cut_ || priced > kMostPriced) return std::nullopt;
-  if (!relaxation_ || !relaxation_->holds(node.state)) {
+  if (!part_->cut || priced > kMostPriced) return std::nullopt;
+  if (!part_->relaxation || !part_->relaxation->holds(node.state)) {
     std::vector<int> rows;
     for (std::size_t r = 0; r < node.state.rows.size(); ++r)
       if (node.state.multiplier[r] > 0) rows.push_back(node.state.rows[r]);
     std::sort(rows.begin(), rows.end());
-    relaxation_ = std::make_unique<Relaxation>(graph_, task_, rows, cut_->step);
+    part_->relaxation =
+        std::make_unique<Relaxation>(part_->graph, part_->task, rows, part_->cut->step);
   }
-  LabelResult result = relaxation_->search(offsets_, view_, *goal_, dual_->pricing(), node.state,
-                                           dual_->constant(node.state.rows, node.state.multiplier),
-                                           row_bounds_, beyond, effort);
+  LabelResult result = part_->relaxation->search(
+      part_->offsets, view_, part_->goal, part_->dual.pricing(), node.state,
+      part_->dual.constant(node.state.rows, node.state.multiplier), row_bounds_, beyond, effort);
   if (!result.complete) return true;
   if (result.found.empty()) {
     close(node, result.least_other);
     return false;
   }
-  const Path best = path_of(graph_, result.found.front().choice);
+  const Path best = path_of(part_->graph, result.found.front().choice);
   meet(best);
-  const double least = task_.goal_of(best) - 1e-12 * std::fabs(task_.goal_of(best));
+  const double least = part_->task.goal_of(best) - 1e-12 * std::fabs(part_->task.goal_of(best));
   if (feasible(best)) {
     result.found.front() = best;
     close_by_labels(node, result);
@@ -165,23 +146,23 @@ std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const Label
 LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
                                           const LabelEffort& effort, double stop,
                                           const Ways* ways) const {
-  const bool beam = effort.kept != LabelEffort{}.kept && !task_.peak;
-  const Guide guide = beam ? mean_usage(graph_, task_, node.state) : Guide{};
-  const LabelTask task{graph_,
-                       offsets_,
-                       *classes_,
-                       task_,
+  const bool beam = effort.kept != LabelEffort{}.kept && !part_->task.peak;
+  const Guide guide = beam ? mean_usage(part_->graph, part_->task, node.state) : Guide{};
+  const LabelTask task{part_->graph,
+                       part_->offsets,
+                       *part_->classes,
+                       part_->task,
                        view,
-                       *goal_,
-                       dual_->pricing(),
+                       part_->goal,
+                       part_->dual.pricing(),
                        node.state.rows,
                        node.state.multiplier,
-                       dual_->constant(node.state.rows, node.state.multiplier),
+                       part_->dual.constant(node.state.rows, node.state.multiplier),
                        row_bounds_,
                        &guide,
                        ways};
-  return cut_ && effort.joined > 0 ? label_join(task, *cut_, stop, effort)
-                                   : label_search(task, stop, effort);
+  return part_->cut && effort.joined > 0 ? label_join(task, *part_->cut, stop, effort)
+                                         : label_search(task, stop, effort);
 }
 
 void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& effort) {
@@ -200,13 +181,13 @@ bool BranchAndBound::search_near_bound(SearchNode& node) {
        bound + more < stop() && !patience_.over(); more *= 5) {
     const double target = bound + more;
     view_ = whole;
-    dual_->evaluate(node.state.rows, node.state.multiplier, view_);
-    const double rounding = dual_->rounding(node.state, target);
-    dual_->pricing().strike(
-        view_, target + rounding + dual_->constant(node.state.rows, node.state.multiplier));
+    part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
+    const double rounding = part_->dual.rounding(node.state, target);
+    part_->dual.pricing().strike(
+        view_, target + rounding + part_->dual.constant(node.state.rows, node.state.multiplier));
     LabelResult result;
     result.complete = true;
-    if (!std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, view_)) &&
+    if (!std::isinf(part_->dual.evaluate(node.state.rows, node.state.multiplier, view_)) &&
         bound_rows(node)) {
       prepare_labels(view_);
       result = search_labels(node, view_, kNearBound, target);
@@ -221,7 +202,7 @@ bool BranchAndBound::search_near_bound(SearchNode& node) {
   }
   view_ = whole;
   bound_rows(node);
-  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
   return true;
 }
 
@@ -229,11 +210,13 @@ bool BranchAndBound::search_near_bound(SearchNode& node) {
 /// false when it is not feasible after all.
 bool BranchAndBound::settle_near_bound(SearchNode& node, const View& whole,
                                        const LabelResult& result) {
-  if (incumbent_.empty() || incumbent_goal_ > task_.goal_of(result.found.front())) return false;
+  if (incumbent_.empty() || incumbent_goal_ > part_->task.goal_of(result.found.front()))
+    return false;
   view_ = whole;
-  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
-  dual_->pricing().strike(view_, tie() + dual_->rounding(node.state, bound) +
-                                     dual_->constant(node.state.rows, node.state.multiplier));
+  const double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
+  part_->dual.pricing().strike(view_,
+                               tie() + part_->dual.rounding(node.state, bound) +
+                                   part_->dual.constant(node.state.rows, node.state.multiplier));
   node.allowed = view_.allowed;
   close_by_labels(node, result);
   return true;
@@ -242,24 +225,25 @@ bool BranchAndBound::settle_near_bound(SearchNode& node, const View& whole,
 /// A beam guided by the multipliers of limits that are lower by a part: what they think best is
 /// more likely to be within the true limits.
 void BranchAndBound::search_within(const SearchNode& node, double part) {
-  const Task whole = task_;
+  const Task whole = part_->task;
   SearchNode tight{{}, 0, node.state};
-  task_.bytes -= static_cast<std::int64_t>(part * static_cast<double>(task_.bytes));
-  for (LimitRow& row : task_.others) row.limit -= part * std::fabs(row.limit);
+  part_->task.bytes -= static_cast<std::int64_t>(part * static_cast<double>(part_->task.bytes));
+  for (LimitRow& row : part_->task.others) row.limit -= part * std::fabs(row.limit);
   View view = view_;
-  dual_->improve(tight.state, view, 15, [this](const Path& path) {
+  part_->dual.improve(tight.state, view, 15, [this](const Path& path) {
     meet(path);
     return dearest_ + spread_;
   });
   for (std::size_t r = 0; r < tight.state.rows.size(); ++r)
     tight.state.multiplier[r] *=
-        whole.scale(tight.state.rows[r]) / task_.scale(tight.state.rows[r]);
-  task_ = whole;
+        whole.scale(tight.state.rows[r]) / part_->task.scale(tight.state.rows[r]);
+  part_->task = whole;
   ways_.reset();
-  dual_->evaluate(tight.state.rows, tight.state.multiplier, view_);
-  const std::size_t kept = std::clamp<std::size_t>(kWithinLabels / graph_.steps.size(), 50, 300);
+  part_->dual.evaluate(tight.state.rows, tight.state.multiplier, view_);
+  const std::size_t kept =
+      std::clamp<std::size_t>(kWithinLabels / part_->graph.steps.size(), 50, 300);
   search_beams(tight, {.kept = kept, .joined = 100 * kept});
-  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
 }
 
 /// A beam over the options that the incumbent or the mixed paths of the dual take.
@@ -267,21 +251,21 @@ void BranchAndBound::search_near_incumbent(const SearchNode& node) {
   if (incumbent_.empty()) return;
   View near = view_;
   std::fill(near.allowed.begin(), near.allowed.end(), 0);
-  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
-    const int layer = graph_.steps[k].layer;
-    near.allowed[offsets_.option[k] + incumbent_[layer]] = 1;
+  for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
+    const int layer = part_->graph.steps[k].layer;
+    near.allowed[part_->offsets.option[k] + incumbent_[layer]] = 1;
     for (std::size_t p = 0; p < node.state.weight.size(); ++p)
       if (node.state.weight[p] > 0)
-        near.allowed[offsets_.option[k] + node.state.paths[p]->choice[layer]] = 1;
+        near.allowed[part_->offsets.option[k] + node.state.paths[p]->choice[layer]] = 1;
   }
   for (std::size_t o = 0; o < near.allowed.size(); ++o)
     near.allowed[o] = static_cast<char>(near.allowed[o] & view_.allowed[o]);
-  if (!std::isinf(dual_->evaluate(node.state.rows, node.state.multiplier, near))) {
-    classes_->look_ahead(graph_, near.allowed);
+  if (!std::isinf(part_->dual.evaluate(node.state.rows, node.state.multiplier, near))) {
+    part_->classes->look_ahead(part_->graph, near.allowed);
     const LabelResult result = search_labels(node, near, {.kept = kLabelsNear}, stop());
     for (const Path& path : result.found) meet(path);
   }
-  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
 }
 
 }  // namespace mpsearch::solver

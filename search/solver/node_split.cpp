@@ -1,11 +1,15 @@
 // How branch and bound splits a node in two.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 
 #include "search/solver/branch_and_bound.h"
 
 namespace mpsearch::solver {
 namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Splits that are tried, and the steps of the dual for each half of one.
 constexpr std::size_t kTried = 8;
@@ -16,46 +20,65 @@ constexpr double kLeastGain = 1e-6;
 
 }  // namespace
 
-/// What each option of a step takes from the limits at the current multipliers: its price without
-/// the goal, averaged over the arcs that are left.
+/// What each option of a step and the cheapest way on cost at the last prices, averaged over the
+/// arcs that are left.
 std::vector<double> BranchAndBound::burden(int k) const {
-  const Step& step = graph_.steps[k];
+  const Step& step = part_->graph.steps[k];
+  const Pricing& pricing = part_->dual.pricing();
   std::vector<double> sum(step.signatures, 0);
   std::vector<double> count(step.signatures, 0);
-  const auto goal = [&](int item) {
-    return task_.goal.ms * graph_.items[item].ms +
-           task_.goal.sensitivity * graph_.items[item].sensitivity;
-  };
-  for (int n = 0; n < step.nodes; ++n)
+  const int* to = view_.to.data() + part_->offsets.arc[k];
+  for (int n = 0; n < step.nodes; ++n, to += step.signatures)
     for (int s = 0; s < step.signatures; ++s) {
-      if (view_.to[offsets_.arc[k] + static_cast<std::size_t>(n) * step.signatures + s] < 0)
-        continue;
-      const int cell = step.row_of[n] * step.signatures + s;
-      sum[s] += dual_->pricing().cell(k, step.row_of[n], s);
-      for (int i = step.cell_start[cell]; i < step.cell_start[cell + 1]; ++i)
-        sum[s] -= goal(step.cell_items[i]);
+      if (to[s] < 0) continue;
+      sum[s] += pricing.cell(k, step.row_of[n], s) + pricing.to_end(k + 1)[to[s]];
       count[s] += 1;
     }
-  std::vector<double> burdens;
-  for (std::size_t o = 0; o < step.own.size(); ++o) {
+  std::vector<double> burdens(step.own.size(), 0);
+  for (std::size_t o = 0; o < burdens.size(); ++o) {
     const int s = step.signature_of[o];
-    if (s < 0) {
-      burdens.push_back(0);
-      continue;
-    }
-    burdens.push_back(dual_->pricing().own(k, static_cast<int>(o)) - goal(step.own[o]) +
-                      (count[s] > 0 ? sum[s] / count[s] : 0));
+    if (s >= 0)
+      burdens[o] = pricing.own(k, static_cast<int>(o)) + (count[s] > 0 ? sum[s] / count[s] : 0);
   }
   return burdens;
 }
 
-/// Layers split at the mean of their burden, those on which the mixed paths of the dual disagree
-/// most first.
-std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node) const {
+/// The limits at their multipliers.
+Functional BranchAndBound::priced_limits(const DualState& state) const {
+  Functional sum;
+  for (std::size_t r = 0; r < state.rows.size(); ++r)
+    part_->task.add_row(state.rows[r], state.multiplier[r] / part_->task.scale(state.rows[r]), sum);
+  return sum;
+}
+
+/// The limit that a mixed path exceeds most.
+Functional BranchAndBound::exceeded_limit(const DualState& state) const {
+  int worst = 0;
+  double most = -kInfinity;
+  for (std::size_t p = 0; p < state.weight.size(); ++p) {
+    if (state.weight[p] <= 0) continue;
+    for (int row = 0; row < part_->task.events + static_cast<int>(part_->task.others.size());
+         ++row) {
+      const double over = part_->task.slope(row, *state.paths[p]);
+      if (over <= most) continue;
+      most = over;
+      worst = row;
+    }
+  }
+  Functional alone;
+  part_->task.add_row(worst, 1, alone);
+  return alone;
+}
+
+/// Layers split at the mean of what their options take from the limits, those on which the mixed
+/// paths of the dual disagree most first.
+std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node,
+                                                          const Functional& limits) {
+  part_->dual.pricing().price(limits, view_);
   std::vector<Split> all;
-  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
-    const Step& step = graph_.steps[k];
-    const char* const allowed = view_.allowed.data() + offsets_.option[k];
+  for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
+    const Step& step = part_->graph.steps[k];
+    const char* const allowed = view_.allowed.data() + part_->offsets.option[k];
     const auto free = std::count(allowed, allowed + step.own.size(), 1);
     if (free < 2) continue;
     std::vector<double> share(step.own.size(), 0);
@@ -95,19 +118,30 @@ std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node
   return all;
 }
 
-/// Of the most promising splits the one that betters the bounds of both halves most (strong
-/// branching); none where a single choice is left.
+/// The node in two; none where a single choice is left.
 std::optional<BranchAndBound::Halves> BranchAndBound::branch(const SearchNode& node) {
-  std::vector<Split> all = splits(node);
+  std::vector<Split> all = splits(node, priced_limits(node.state));
   if (all.empty()) return std::nullopt;
-  if (task_.peak || incumbent_.empty())
-    return Halves{child(node, all.front(), true), child(node, all.front(), false)};
+  // Where paths differ only in what has no price a limit that one of them breaks must tell.
+  if (std::sqrt(all.front().variance) < kLeastGain * (stop() - node.bound))
+    all = splits(node, exceeded_limit(node.state));
   all.resize(std::min(all.size(), kTried));
-  const double bound = dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  Halves halves = part_->task.peak || incumbent_.empty()
+                      ? Halves{child(node, all.front(), true), child(node, all.front(), false)}
+                      : best_halves(node, all);
+  part_->number_as_problem(halves.heavy.state);
+  part_->number_as_problem(halves.light.state);
+  return halves;
+}
+
+/// By the split that betters the bounds of both halves most (strong branching).
+BranchAndBound::Halves BranchAndBound::best_halves(const SearchNode& node,
+                                                   const std::vector<Split>& splits) {
+  const double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
   const double least = kLeastGain * (stop() - bound);
-  std::optional<Halves> best;
+  Halves best;
   double most = -1;
-  for (const Split& split : all) {
+  for (const Split& split : splits) {
     Halves halves{child(node, split, true), child(node, split, false)};
     double product = 1;
     for (SearchNode* half : {&halves.heavy, &halves.light})
@@ -121,21 +155,21 @@ std::optional<BranchAndBound::Halves> BranchAndBound::branch(const SearchNode& n
 
 /// A few steps of the dual of one half; returns what they reach.
 double BranchAndBound::bound_half(SearchNode& half, const Split& split) {
-  const int first = offsets_.option[split.layer_step];
+  const int first = part_->offsets.option[split.layer_step];
   const auto allowed = view_.allowed.begin() + first;
   const std::vector<char> whole(allowed, allowed + static_cast<int>(split.heavy.size()));
   for (int o = 0; o < static_cast<int>(whole.size()); ++o)
     allowed[o] = static_cast<char>(whole[o] & half.allowed[first + o]);
-  const DualResult result = dual_->improve(half.state, view_, kTrialSteps,
-                                           [this](const Path& path) { return meet(path); });
+  const DualResult result = part_->dual.improve(half.state, view_, kTrialSteps,
+                                                [this](const Path& path) { return meet(path); });
   std::copy(whole.begin(), whole.end(), allowed);
-  half.bound = std::max(half.bound, result.bound - dual_->rounding(half.state, result.bound));
+  half.bound = std::max(half.bound, result.bound - part_->dual.rounding(half.state, result.bound));
   return std::min(result.bound, stop());
 }
 
 SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, bool heavy) const {
   SearchNode child{node.allowed, node.bound, {}, node.labels_from};
-  const int first = offsets_.option[split.layer_step];
+  const int first = part_->offsets.option[split.layer_step];
   for (std::size_t o = 0; o < split.heavy.size(); ++o)
     if ((split.heavy[o] != 0) != heavy) child.allowed[first + static_cast<int>(o)] = 0;
   for (std::size_t r = 0; r < node.state.rows.size(); ++r) {
@@ -146,8 +180,8 @@ SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, boo
   }
   for (const std::shared_ptr<const Path>& path : node.state.paths) {
     bool valid = true;
-    for (std::size_t k = 0; k < graph_.steps.size() && valid; ++k)
-      valid = child.allowed[offsets_.option[k] + path->choice[graph_.steps[k].layer]] != 0;
+    for (std::size_t l = 0; l < first_option_.size() && valid; ++l)
+      valid = child.allowed[first_option_[l] + path->choice[l]] != 0;
     if (valid) child.state.paths.push_back(path);
   }
   return child;

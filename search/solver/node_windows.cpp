@@ -23,43 +23,45 @@ constexpr double kWorthwhile = 1e-3;
 
 /// Windows from one end to the other, half of each new, as long as it pays.
 void BranchAndBound::improve_in_windows(const SearchNode& node) {
-  if (incumbent_.empty() || task_.peak) return;
+  if (incumbent_.empty() || part_->task.peak) return;
   const View whole = view_;
   double before = kInfinity;
   while (incumbent_goal_ < before - kWorthwhile * std::fabs(incumbent_goal_) && !patience_.over()) {
     before = incumbent_goal_;
     std::size_t end = 0;
-    for (std::size_t first = 0; end < graph_.steps.size() && !patience_.over();) {
+    for (std::size_t first = 0; end < part_->graph.steps.size() && !patience_.over();) {
       std::size_t middle = first;
       double bits = 0;
-      for (end = first; end < graph_.steps.size() && bits < kWindowBits; ++end) {
-        const char* const allowed = root_view_.allowed.data() + offsets_.option[end];
-        const auto free = std::count(allowed, allowed + graph_.steps[end].own.size(), 1);
+      for (end = first; end < part_->graph.steps.size() && bits < kWindowBits; ++end) {
+        const char* const allowed = whole.allowed.data() + part_->offsets.option[end];
+        const auto free = std::count(allowed, allowed + part_->graph.steps[end].own.size(), 1);
         bits += std::log2(static_cast<double>(std::max<long>(1, free)));
         if (bits < kWindowBits / 2) middle = end;
       }
-      improve_in(node, first, end);
+      improve_in(node, whole, first, end);
       first = middle + 1;
     }
   }
   view_ = whole;
   bound_rows(node);
-  dual_->evaluate(node.state.rows, node.state.multiplier, view_);
+  part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
 }
 
-/// Decides the steps from `first` to before `end` anew.
-void BranchAndBound::improve_in(const SearchNode& node, std::size_t first, std::size_t end) {
-  view_ = root_view_;
-  for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
+/// Of `whole`, decides the steps from `first` to before `end` anew.
+void BranchAndBound::improve_in(const SearchNode& node, const View& whole, std::size_t first,
+                                std::size_t end) {
+  view_ = whole;
+  for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
     if (k >= first && k < end) continue;
-    char* const allowed = view_.allowed.data() + offsets_.option[k];
-    const int taken = incumbent_[graph_.steps[k].layer];
-    for (std::size_t o = 0; o < graph_.steps[k].own.size(); ++o)
+    char* const allowed = view_.allowed.data() + part_->offsets.option[k];
+    const int taken = incumbent_[part_->graph.steps[k].layer];
+    for (std::size_t o = 0; o < part_->graph.steps[k].own.size(); ++o)
       allowed[o] = static_cast<char>(allowed[o] & static_cast<char>(static_cast<int>(o) == taken));
   }
-  if (!(dual_->evaluate(node.state.rows, node.state.multiplier, view_) < stop())) return;
+  if (!(part_->dual.evaluate(node.state.rows, node.state.multiplier, view_) < stop())) return;
   if (!bound_rows(node)) return;
-  classes_->look_ahead(graph_, view_.allowed);
+  part_->place_labels(view_);
+  part_->classes->look_ahead(part_->graph, view_.allowed);
   const LabelResult result = search_labels(node, view_, kWindowLabels, stop());
   for (const Path& path : result.found) meet(path);
 }

@@ -17,24 +17,22 @@ double Path::value(const Functional& f) const {
 }
 
 Offsets::Offsets(const FrontierGraph& graph) {
-  int options = 0;
   int signatures = 0;
   int cells = 0;
   int nodes = 0;
   std::size_t arcs = 0;
   for (const Step& step : graph.steps) {
-    option.push_back(options);
+    option.push_back(step.first_option);
     signature.push_back(signatures);
     cell.push_back(cells);
     node.push_back(nodes);
     arc.push_back(arcs);
-    options += static_cast<int>(step.own.size());
     signatures += step.signatures;
     cells += step.rows * step.signatures;
     nodes += step.nodes;
     arcs += step.to.size();
   }
-  option.push_back(options);
+  option.push_back(graph.options);
   signature.push_back(signatures);
   cell.push_back(cells);
   node.push_back(nodes);
@@ -146,7 +144,7 @@ double Pricing::dearest(const Functional& functional, const View& view) {
 }
 
 Path Pricing::path(const View& view) const {
-  std::vector<int> choice(graph_.steps.size(), 0);
+  std::vector<int> choice = graph_.settled;
   int node = 0;
   for (std::size_t k = 0; k < graph_.steps.size(); ++k) {
     const Step& step = graph_.steps[k];

@@ -241,9 +241,7 @@ const ClassRun& ClassBoundary::run_of(int event) const {
 UsageClasses::UsageClasses(const FrontierGraph& graph) {
   for (std::size_t k = 0; k < graph.steps.size(); ++k) order.push_back(k);
   Builder(graph, *this).run({});
-  std::size_t options = 0;
-  for (const Step& step : graph.steps) options += step.own.size();
-  look_ahead(graph, std::vector<char>(options, 1));
+  look_ahead(graph, std::vector<char>(graph.options, 1));
 }
 
 UsageClasses::UsageClasses(const FrontierGraph& graph, std::size_t cut,
@@ -268,12 +266,9 @@ UsageClasses::UsageClasses(const FrontierGraph& graph, bool forward,
 
 void UsageClasses::look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
                               std::span<const ClassStep> before) {
-  std::vector<std::size_t> first_option = {0};
-  for (const Step& step : graph.steps)
-    first_option.push_back(first_option.back() + step.own.size());
   const auto bracket_step = [&](const ClassStep& shape, std::size_t k, std::vector<double>& least,
                                 std::vector<double>& most) {
-    bracket(graph.steps[k], shape, allowed.data() + first_option[k], least, most);
+    bracket(graph.steps[k], shape, allowed.data() + graph.steps[k].first_option, least, most);
   };
   std::vector<double> least = base;
   std::vector<double> most = base;

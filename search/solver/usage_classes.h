@@ -57,8 +57,8 @@ struct UsageClasses {
   /// Of all steps, from the first to the last or the other way; each event of `kept_apart` is a
   /// class of its own throughout.
   UsageClasses(const FrontierGraph& graph, bool forward, const std::vector<int>& kept_apart);
-  /// Sets what is ahead of every boundary to what the `allowed` options (of all steps of the graph
-  /// in turn) hold. `before`: the graph's first steps, where these classes end at a cut.
+  /// Sets what is ahead of every boundary to what the `allowed` options (of all layers) hold.
+  /// `before`: the graph's first steps, where these classes end at a cut.
   void look_ahead(const FrontierGraph& graph, const std::vector<char>& allowed,
                   std::span<const ClassStep> before = {});
   std::vector<std::size_t> order;  // the graph's step of each step

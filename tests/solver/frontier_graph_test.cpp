@@ -50,5 +50,67 @@ TEST(FrontierGraph, EveryPathCostsWhatItsChoiceCostsInEveryOrder) {
   EXPECT_GT(allowed, 1000);
 }
 
+/// Each option with one chance in two, one of each layer at least.
+std::vector<char> some_options(const FrontierGraph& graph, testing::RandomProblem& random) {
+  std::vector<char> allowed(graph.options, 0);
+  for (const Step& step : graph.steps) {
+    const int last = static_cast<int>(step.own.size()) - 1;
+    for (int o = 0; o <= last; ++o)
+      allowed[step.first_option + o] =
+          static_cast<char>(step.signature_of[o] >= 0 && random.between(0, 1) == 1);
+    const int one = random.between(0, last);
+    if (step.signature_of[one] >= 0) allowed[step.first_option + one] = 1;
+  }
+  return allowed;
+}
+
+TEST(FrontierGraph, ContractedItHoldsTheChoicesThatAreLeftAtTheirCosts) {
+  int held = 0;
+  int lost = 0;
+  int settled = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    testing::RandomProblem random(seed, 7, 4);
+    const Problem problem = random.draw();
+    const auto whole =
+        build_graph(problem, elimination_orders(problem, {}).front(), {}, 1 << 20, Patience({}));
+    ASSERT_TRUE(whole.has_value());
+    FrontierGraph graph = *whole;
+    const std::vector<char> allowed = some_options(graph, random);
+    std::vector<char> left = allowed;
+    contract(graph, left);
+    for (int draw = 0; draw < 200; ++draw) {
+      std::vector<int> choice(problem.layers.size());
+      bool within = true;
+      for (const Step& step : whole->steps) {
+        choice[step.layer] = random.between(0, static_cast<int>(step.own.size()) - 1);
+        within = within && allowed[step.first_option + choice[step.layer]] != 0;
+      }
+      within = within && allows(*whole, choice);
+      bool known = allows(graph, choice);
+      for (std::size_t l = 0; l < choice.size(); ++l)
+        known = known && (graph.settled[l] < 0 || graph.settled[l] == choice[l]);
+      ASSERT_EQ(known, within);
+      within ? ++held : ++lost;
+      if (!within) continue;
+      const Path path = path_of(graph, choice);
+      const Path same = path_of(*whole, choice);
+      ASSERT_NEAR(path.ms, same.ms, 1e-10);
+      ASSERT_NEAR(path.sensitivity, same.sensitivity, 1e-10);
+      for (std::size_t e = 0; e < graph.events.size(); ++e) {
+        ASSERT_EQ(path.usage[e], same.usage[graph.events[e].fullest]);
+        const std::size_t end =
+            e + 1 < graph.events.size() ? graph.events[e + 1].first : same.usage.size();
+        for (std::size_t other = graph.events[e].first; other < end; ++other)
+          ASSERT_LE(same.usage[other], path.usage[e]);
+      }
+    }
+    settled += static_cast<int>(whole->steps.size() - graph.steps.size());
+  }
+  EXPECT_GT(held, 1000);
+  EXPECT_GT(lost, 1000);
+  EXPECT_GT(settled, 200);
+}
+
 }  // namespace
 }  // namespace mpsearch::solver
