@@ -57,15 +57,14 @@ double Dual::rounding(const DualState& state, double bound) const {
   return 1e-12 * size;
 }
 
-MasterSolution Dual::master(DualState& state) const {
+MasterSolution Dual::master(DualState& state) {
   MasterProblem problem;
   const auto add = [&](const Path& path, double value, double level) {
     problem.value.push_back(value);
-    std::vector<double>& slope = problem.slope.emplace_back();
     for (const int row : state.rows)
-      slope.push_back(task_.peak && row < task_.events
-                          ? (task_.value(row, path) - level) / task_.scale(row)
-                          : task_.slope(row, path));
+      problem.slope.push_back(task_.peak && row < task_.events
+                                  ? (task_.value(row, path) - level) / task_.scale(row)
+                                  : task_.slope(row, path));
   };
   for (const std::shared_ptr<const Path>& path : state.paths) {
     if (!task_.peak) {
@@ -79,7 +78,7 @@ MasterSolution Dual::master(DualState& state) const {
     problem.low.push_back(std::max(0.0, state.multiplier[r] - state.radius[r]));
     problem.high.push_back(state.multiplier[r] + state.radius[r]);
   }
-  MasterSolution solution = solve_master(problem);
+  MasterSolution solution = solve_master(problem, basis_);
   state.weight = solution.weight;
   if (!task_.peak) return solution;
   state.level = 0;
@@ -141,7 +140,7 @@ void Dual::add_row(DualState& state, int row, const View& view, const Meet& meet
   keep(state, std::move(least));
 }
 
-void Dual::keep(DualState& state, Path path) const {
+void Dual::keep(DualState& state, Path path) {
   while (state.paths.size() >= kMostPaths) {
     std::size_t victim = 0;
     for (std::size_t k = 0; k < state.weight.size() && k + 1 < state.paths.size(); ++k)
@@ -149,6 +148,7 @@ void Dual::keep(DualState& state, Path path) const {
         victim = k;
         break;
       }
+    basis_.clear();
     state.paths.erase(state.paths.begin() + static_cast<std::ptrdiff_t>(victim));
     if (victim < state.weight.size())
       state.weight.erase(state.weight.begin() + static_cast<std::ptrdiff_t>(victim));
@@ -171,6 +171,7 @@ bool Dual::widen(DualState& state, const MasterSolution& next) {
 DualResult Dual::improve(DualState& state, const View& view, int steps, const Meet& meet) {
   double best = evaluate(state.rows, state.multiplier, view);
   if (std::isinf(best)) return {best, true};
+  basis_.clear();
   const auto take_path = [&] {
     Path path = pricing_.path(view);
     const double stop = meet(path);

@@ -96,16 +96,17 @@ class Dual {
   std::int64_t evaluations() const { return evaluations_; }
 
  private:
-  MasterSolution master(DualState& state) const;
+  MasterSolution master(DualState& state);
   static bool widen(DualState& state, const MasterSolution& next);
   int violated_row(const DualState& state) const;
   void add_row(DualState& state, int row, const View& view, const Meet& meet);
-  void keep(DualState& state, Path path) const;
+  void keep(DualState& state, Path path);
 
   const Task& task_;
   const Patience& patience_;
   Pricing pricing_;
   std::int64_t evaluations_ = 0;
+  MasterBasis basis_;  // of the last master, while its paths last
 };
 
 }  // namespace mpsearch::solver

@@ -9,9 +9,13 @@ namespace mpsearch::solver {
 /// multiplier within low..high.
 struct MasterProblem {
   std::vector<double> value;
-  std::vector<std::vector<double>> slope;
+  std::vector<double> slope;  // [plane x rows + row]
   std::vector<double> low, high;
 };
+
+/// What a solution rests on: planes by their number, the lower and upper end of row r's multiplier
+/// as -1 - 2 r and -2 - 2 r. Good to start from when planes or rows came last, or ends moved.
+using MasterBasis = std::vector<int>;
 
 /// `weight` are the convex multipliers of the planes: their mixed slope is what the rows still ask.
 struct MasterSolution {
@@ -21,7 +25,8 @@ struct MasterSolution {
 };
 
 /// Primal simplex on the dual of the program (convex combination of the planes), one row more than
-/// multipliers. Needs at least one plane.
-MasterSolution solve_master(const MasterProblem& problem);
+/// multipliers. Needs at least one plane. Starts from `basis` where that is one, and leaves the
+/// last.
+MasterSolution solve_master(const MasterProblem& problem, MasterBasis& basis);
 
 }  // namespace mpsearch::solver
