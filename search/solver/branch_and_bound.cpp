@@ -26,11 +26,8 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
       first_option_(problem.layers.size()),
       options_(options),
       patience_(patience) {
-  for (const Step& step : graph.steps) {
-    first_option_[step.layer] = step.first_option;
-    for (const int signature : step.signature_of)
-      view_.allowed.push_back(static_cast<char>(signature >= 0));
-  }
+  for (const Step& step : graph.steps) first_option_[step.layer] = step.first_option;
+  view_.allowed = all_options(graph);
   for (std::size_t o = 0; o < allowed.size(); ++o)
     view_.allowed[o] = static_cast<char>(view_.allowed[o] & allowed[o]);
   if (!task_.peak) round_base_up(graph, view_.allowed);
@@ -52,8 +49,7 @@ void BranchAndBound::bracket_peak() {
   Functional all;
   for (int e = 0; e < task_.events; ++e) all.events.emplace_back(e, 1);
   task_.high_peak = std::max(task_.low_peak, part_->dual.pricing().dearest(all, view_)) + 1;
-  part_->task.low_peak = task_.low_peak;
-  part_->task.high_peak = task_.high_peak;
+  tell_part();
   std::int64_t grain = 0;
   for (const std::int64_t bytes : part_->graph.base) grain = std::gcd(grain, bytes);
   for (const UsageStep& step : part_->graph.start.steps) grain = std::gcd(grain, step.bytes);
@@ -69,7 +65,7 @@ void BranchAndBound::start_from(const std::vector<int>& choice) {
 /// A part of the search whose bound reaches this holds nothing better.
 double BranchAndBound::stop() const {
   if (incumbent_.empty()) return dearest_ + 1e-9 * std::max(std::fabs(dearest_), spread_);
-  if (part_->task.peak) return incumbent_goal_ - grain_ + 1e-3;
+  if (task_.peak) return incumbent_goal_ - grain_ + 1e-3;
   return incumbent_goal_ - 1e-9 * std::fabs(incumbent_goal_);
 }
 
@@ -82,20 +78,20 @@ double BranchAndBound::gap_to(double bound) const {
 
 /// What costs at most this may be as good as the incumbent.
 double BranchAndBound::tie() const {
-  if (incumbent_.empty() || part_->task.peak) return stop();
+  if (incumbent_.empty() || task_.peak) return stop();
   return incumbent_goal_ + 2e-9 * std::fabs(incumbent_goal_) + 1e-11 * spread_;
 }
 
 /// Remembers what view_ leaves of the node for the breaking of ties; nothing in it is below
 /// `least`.
 void BranchAndBound::close(const SearchNode& node, double least) {
-  if (part_->task.peak || incumbent_.empty() || least > tie()) return;
+  if (task_.peak || incumbent_.empty() || least > tie()) return;
   closed_.push_back({least, node.allowed});
 }
 
 bool BranchAndBound::feasible(const Path& path) const {
   for (const std::int64_t bytes : path.usage)
-    if (bytes > part_->task.bytes && !part_->task.peak) return false;
+    if (bytes > part_->task.bytes && !task_.peak) return false;
   for (std::size_t r = 0; r < part_->task.others.size(); ++r)
     if (part_->task.slope(part_->task.events + static_cast<int>(r), path) > 0) return false;
   return true;
@@ -107,9 +103,10 @@ double BranchAndBound::meet(const Path& path) {
       violated_limit(problem_, evaluate(problem_, path.choice)).empty()) {
     incumbent_ = path.choice;
     incumbent_goal_ = goal;
-    if (part_->task.peak) {
-      task_.bytes = part_->task.bytes = static_cast<std::int64_t>(goal) - grain_;
-      task_.high_peak = part_->task.high_peak = std::max(task_.low_peak, goal);
+    if (task_.peak) {
+      task_.bytes = static_cast<std::int64_t>(goal) - grain_;
+      task_.high_peak = std::max(task_.low_peak, goal);
+      tell_part();
     }
   }
   return stop();

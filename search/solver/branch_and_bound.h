@@ -68,6 +68,7 @@ class BranchAndBound {
 
   void contract_part();
   void use(std::shared_ptr<Part> part);
+  void tell_part();
   bool shrink_to_view(SearchNode& node);
   bool worth_shrinking() const;
   void turn_to(SearchNode& node, bool within_last);

@@ -10,16 +10,6 @@ namespace {
 
 constexpr int kSteps = 60;
 
-View whole(const FrontierGraph& graph) {
-  View view;
-  for (const Step& step : graph.steps) {
-    for (const int signature : step.signature_of)
-      view.allowed.push_back(static_cast<char>(signature >= 0));
-    view.to.insert(view.to.end(), step.to.begin(), step.to.end());
-  }
-  return view;
-}
-
 }  // namespace
 
 Certificate certify(const Problem& problem, const FrontierGraph& graph, Goal goal,
@@ -48,7 +38,7 @@ Certificate certify(const Problem& problem, const FrontierGraph& graph, Goal goa
   for (const auto& [event, weight] : near.events) add(event, weight);
 
   const Offsets offsets(graph);
-  const View view = whole(graph);
+  const View view = whole_view(graph, all_options(graph));
   Dual dual(graph, offsets, task, patience);
   dual.improve(state, view, kSteps, [enough](const Path&) { return enough; });
   Certificate certificate;

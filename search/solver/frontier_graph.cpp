@@ -79,13 +79,7 @@ class GraphBuilder {
         own_[layer][o].add(common);
         for (int s = 0; s < factor.states[p]; ++s) {
           Move& move = moves[s * options + o];
-          if (move.next < 0) continue;
-          ItemBuilder rest;
-          if (move.item != shared) {
-            rest.add(pool_[move.item]);
-            rest.add(common, -1);
-          }
-          move.item = pool_.intern(rest.build());
+          if (move.next >= 0) move.item = pool_.intern(pool_[move.item], common);
         }
       }
     }
@@ -231,6 +225,18 @@ class GraphBuilder {
 };
 
 }  // namespace
+
+std::vector<std::int64_t> held_by_all(const FrontierGraph& graph) {
+  std::vector<std::int64_t> bytes;
+  std::int64_t held = 0;
+  std::size_t step = 0;
+  for (std::size_t e = 0; e < graph.base.size(); ++e) {
+    while (step < graph.start.steps.size() && graph.start.steps[step].event <= static_cast<int>(e))
+      held += graph.start.steps[step++].bytes;
+    bytes.push_back(graph.base[e] + held);
+  }
+  return bytes;
+}
 
 std::optional<FrontierGraph> build_graph(const Problem& problem, const Order& order,
                                          const std::vector<std::vector<Pick>>& forbidden,

@@ -3,6 +3,8 @@
 // engine.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -39,6 +41,14 @@ struct EventRun {
   int fullest = 0;
 };
 
+/// Of consecutive runs, each from its `first` event to the next one's, the one that holds `event`.
+template <typename Run>
+std::size_t run_at(const std::vector<Run>& runs, int event) {
+  const auto after = std::upper_bound(runs.begin(), runs.end(), event,
+                                      [](int e, const Run& run) { return e < run.first; });
+  return static_cast<std::size_t>(after - runs.begin()) - 1;
+}
+
 struct FrontierGraph {
   std::vector<Item> items;
   std::vector<Step> steps;
@@ -49,6 +59,9 @@ struct FrontierGraph {
   int options = 0;           // of all layers
   std::vector<int> settled;  // by layer: the option of a layer without a step, -1: it has one
 };
+
+/// What every choice holds at each event: the base and what is paid at the start.
+std::vector<std::int64_t> held_by_all(const FrontierGraph& graph);
 
 /// Empty when it would need more than `most_arcs` or kMostMoves, or when patience is over. Without
 /// a choice that all casts allow, the first step has no arc.

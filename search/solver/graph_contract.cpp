@@ -1,6 +1,6 @@
 // Leaves of a frontier graph only what is still to be decided. Deep in branch and bound that is a
 // small part of it, and everything done in a node costs so much less.
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "search/solver/frontier_graph.h"
@@ -119,15 +119,6 @@ class Contraction {
     return sum.build();
   }
 
-  int difference(const Item& item, const Item& from) {
-    if (from.empty()) return pool_.intern(item);
-    if (item == from) return 0;
-    ItemBuilder rest;
-    rest.add(item);
-    rest.add(from, -1);
-    return pool_.intern(rest.build());
-  }
-
   /// What a signature costs in the first row is its options' own, and what the first option costs
   /// is paid by every choice.
   void share_costs(Step& step) {
@@ -138,25 +129,21 @@ class Contraction {
     for (int c = 0; c < step.rows * step.signatures; ++c) {
       start.push_back(static_cast<int>(items.size()));
       if (c < step.signatures) continue;
-      const int item = difference(cell_of(step, c), shared[c % step.signatures]);
+      const int item = pool_.intern(cell_of(step, c), shared[c % step.signatures]);
       if (item != 0) items.push_back(item);
     }
     start.push_back(static_cast<int>(items.size()));
     step.cell_start = std::move(start);
     step.cell_items = std::move(items);
-    const Item* first = nullptr;
-    std::vector<Item> own(step.own.size());
-    for (std::size_t o = 0; o < own.size(); ++o) {
+    std::optional<Item> first;
+    for (std::size_t o = 0; o < step.own.size(); ++o) {
       if (step.signature_of[o] < 0) continue;
       ItemBuilder whole;
       whole.add(graph_.items[step.own[o]]);
       whole.add(shared[step.signature_of[o]]);
-      own[o] = whole.build();
-      if (first == nullptr) {
-        first = &own[o];
-        start_.add(*first);
-      }
-      step.own[o] = difference(own[o], *first);
+      const Item own = whole.build();
+      if (!first) start_.add(first.emplace(own));
+      step.own[o] = pool_.intern(own, *first);
     }
   }
 
@@ -168,21 +155,16 @@ class Contraction {
     for (const Item& item : graph_.items)
       for (const UsageStep& step : item.steps)
         if (step.event < static_cast<int>(events)) begins[step.event] = 1;
+    const std::vector<std::int64_t> held = held_by_all(graph_);
     std::vector<std::int64_t> base;
     std::vector<EventRun> runs;
     std::vector<int> renumbered;
-    std::int64_t held = 0;
-    std::size_t step = 0;
     for (std::size_t e = 0; e < events; ++e) {
-      while (step < graph_.start.steps.size() &&
-             graph_.start.steps[step].event <= static_cast<int>(e))
-        held += graph_.start.steps[step++].bytes;
-      const std::int64_t usage = graph_.base[e] + held;
       if (begins[e] != 0) {
-        base.push_back(usage);
+        base.push_back(held[e]);
         runs.push_back(graph_.events[e]);
-      } else if (usage > base.back()) {
-        base.back() = usage;
+      } else if (held[e] > base.back()) {
+        base.back() = held[e];
         runs.back().fullest = graph_.events[e].fullest;
       }
       renumbered.push_back(static_cast<int>(base.size()) - 1);

@@ -76,6 +76,15 @@ class ItemPool {
     items_.push_back(item);
     return bucket.back();
   }
+  /// Of what `item` is more than `common`.
+  int intern(const Item& item, const Item& common) {
+    if (common.empty()) return intern(item);
+    if (item == common) return 0;
+    ItemBuilder rest;
+    rest.add(item);
+    rest.add(common, -1);
+    return intern(rest.build());
+  }
   const Item& operator[](int index) const { return items_[index]; }
   const std::vector<Item>& items() const { return items_; }
 

@@ -98,7 +98,8 @@ void LabelPass::gather_moves(std::size_t k) {
   for (int s = 0; s < step.signatures; ++s) {
     first_move_.push_back(static_cast<int>(moves_.size()));
     for (std::size_t o = 0; o < step.own.size(); ++o) {
-      if (step.signature_of[o] != s || in_.view.allowed[in_.offsets.option[k] + o] == 0) continue;
+      if (step.signature_of[o] != s || in_.view.allowed[in_.graph.steps[k].first_option + o] == 0)
+        continue;
       const int option = static_cast<int>(o);
       moves_.push_back({option, in_.priced.own(at, option), in_.goal.own(at, option)});
       for (const ClassTerm& term : shape.terms)

@@ -104,7 +104,7 @@ void LabelPass::trace(int label, std::vector<int>& choice) const {
 }
 
 bool LabelPass::has_choice(std::size_t k) const {
-  const char* const allowed = in_.view.allowed.data() + in_.offsets.option[k];
+  const char* const allowed = in_.view.allowed.data() + in_.graph.steps[k].first_option;
   return !forward_ || std::count(allowed, allowed + in_.graph.steps[k].own.size(), 1) > 1;
 }
 
@@ -141,7 +141,8 @@ void LabelPass::look_ahead() {
           low = std::min(low, row->pricing.cell(at, r, s));
         }
         for (std::size_t o = 0; o < step.own.size(); ++o)
-          if (step.signature_of[o] == s && in_.view.allowed[in_.offsets.option[k] + o] != 0) {
+          if (step.signature_of[o] == s &&
+              in_.view.allowed[in_.graph.steps[k].first_option + o] != 0) {
             dearest = std::max(dearest, cell + row->pricing.own(at, static_cast<int>(o)));
             cheapest = std::min(cheapest, low + row->pricing.own(at, static_cast<int>(o)));
           }

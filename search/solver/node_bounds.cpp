@@ -1,7 +1,6 @@
 // One node of branch and bound: its bound, and what that strikes out.
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include "search/solver/branch_and_bound.h"
 
@@ -27,8 +26,8 @@ constexpr std::size_t kSwept = 30;
 /// By how much limits are lowered to find choices within them.
 constexpr double kLowered[] = {0.001, 0.01, 0.05};
 
-/// Gaps: one that is not worth sweeps of the first node, one that is worth a wider one, one that is
-/// worth more effort for first choices, and one that is worth any.
+/// Gaps: one that is worth sweeps of the first node only where labels do not finish it, one that is
+/// worth a wider one, one that is worth more effort for first choices, and one that is worth any.
 constexpr double kNear = 1e-3;
 constexpr double kWide = 0.02;
 constexpr double kPoor = 0.05;
@@ -68,7 +67,7 @@ bool BranchAndBound::process(SearchNode& node) {
 /// The first node is worth more effort: first choices, then labels, ever more of them.
 bool BranchAndBound::settle_root(SearchNode& node) {
   const double before = stop();
-  const bool known = !part_->task.peak && !incumbent_.empty();
+  const bool known = !task_.peak && !incumbent_.empty();
   if (known && (!shrink_to_view(node) || !finish_by_labels(node, kFinishKnown))) return false;
   if (!find_choices(node)) return false;
   if (stop() < before && !tighten(node, kNodeSteps)) return false;
@@ -83,7 +82,7 @@ bool BranchAndBound::settle_root(SearchNode& node) {
     const std::size_t hoped = std::min(100 * made, kMostHoped);
     if (!finish_by_labels(node, {.made = made, .hoped = hoped, .joined = 200 * made})) return false;
     const std::size_t kept = made / part_->graph.steps.size();
-    if (part_->task.peak || kept < kNarrowest) continue;
+    if (task_.peak || kept < kNarrowest) continue;
     const double last = stop();
     search_beams(node, {.kept = kept, .joined = 20 * made});
     if (stop() < last &&
@@ -105,7 +104,7 @@ bool BranchAndBound::settle_root(SearchNode& node) {
 
 /// Good choices to start from; false when nothing better is left.
 bool BranchAndBound::find_choices(SearchNode& node) {
-  if (part_->task.peak) {
+  if (task_.peak) {
     search_beams(node, {.kept = 100});
     search_beams(node, {.kept = 1000});
   } else {

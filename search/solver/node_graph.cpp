@@ -34,6 +34,13 @@ void BranchAndBound::use(std::shared_ptr<Part> part) {
   ways_.reset();
 }
 
+/// What is known of the peak, and which bytes are still worth finding.
+void BranchAndBound::tell_part() {
+  part_->task.bytes = task_.bytes;
+  part_->task.low_peak = task_.low_peak;
+  part_->task.high_peak = task_.high_peak;
+}
+
 /// The same with the node's state; false when nothing is left.
 bool BranchAndBound::shrink_to_view(SearchNode& node) {
   const std::shared_ptr<Part> before = part_;
@@ -51,8 +58,7 @@ bool BranchAndBound::worth_shrinking() const { return part_->share_of(view_) < k
 void BranchAndBound::turn_to(SearchNode& node, bool within_last) {
   if (!within_last) {
     use(root_part_);
-    part_->task.bytes = task_.bytes;
-    part_->task.high_peak = task_.high_peak;
+    tell_part();
     if (incumbent_goal_ != struck_at_ && !incumbent_.empty()) strike_root();
   }
   for (std::size_t o = 0; o < view_.allowed.size(); ++o)

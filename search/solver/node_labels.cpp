@@ -28,7 +28,7 @@ constexpr std::size_t kWithinLabels = 30'000;
 
 /// Brings up to date what labels through `view` look at.
 void BranchAndBound::prepare_labels(const View& view) {
-  part_->place_labels(view_);
+  part_->place_labels(view);
   part_->classes->look_ahead(part_->graph, view.allowed);
   if (!part_->cut) return;
   part_->cut->classes.look_ahead(part_->graph, view.allowed,
@@ -42,7 +42,7 @@ void BranchAndBound::prepare_labels(const View& view) {
 bool BranchAndBound::sweep(SearchNode& node, std::size_t kept) {
   const auto priced = [](double m) { return m > 0; };
   ways_.reset();
-  if (part_->task.peak ||
+  if (task_.peak ||
       std::none_of(node.state.multiplier.begin(), node.state.multiplier.end(), priced))
     return true;
   const double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
@@ -146,7 +146,7 @@ std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const Label
 LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
                                           const LabelEffort& effort, double stop,
                                           const Ways* ways) const {
-  const bool beam = effort.kept != LabelEffort{}.kept && !part_->task.peak;
+  const bool beam = effort.kept != LabelEffort{}.kept && !task_.peak;
   const Guide guide = beam ? mean_usage(part_->graph, part_->task, node.state) : Guide{};
   const LabelTask task{part_->graph,
                        part_->offsets,
@@ -253,10 +253,10 @@ void BranchAndBound::search_near_incumbent(const SearchNode& node) {
   std::fill(near.allowed.begin(), near.allowed.end(), 0);
   for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
     const int layer = part_->graph.steps[k].layer;
-    near.allowed[part_->offsets.option[k] + incumbent_[layer]] = 1;
+    near.allowed[part_->graph.steps[k].first_option + incumbent_[layer]] = 1;
     for (std::size_t p = 0; p < node.state.weight.size(); ++p)
       if (node.state.weight[p] > 0)
-        near.allowed[part_->offsets.option[k] + node.state.paths[p]->choice[layer]] = 1;
+        near.allowed[part_->graph.steps[k].first_option + node.state.paths[p]->choice[layer]] = 1;
   }
   for (std::size_t o = 0; o < near.allowed.size(); ++o)
     near.allowed[o] = static_cast<char>(near.allowed[o] & view_.allowed[o]);

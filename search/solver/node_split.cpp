@@ -78,7 +78,7 @@ std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node
   std::vector<Split> all;
   for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
     const Step& step = part_->graph.steps[k];
-    const char* const allowed = view_.allowed.data() + part_->offsets.option[k];
+    const char* const allowed = view_.allowed.data() + part_->graph.steps[k].first_option;
     const auto free = std::count(allowed, allowed + step.own.size(), 1);
     if (free < 2) continue;
     std::vector<double> share(step.own.size(), 0);
@@ -126,7 +126,7 @@ std::optional<BranchAndBound::Halves> BranchAndBound::branch(const SearchNode& n
   if (std::sqrt(all.front().variance) < kLeastGain * (stop() - node.bound))
     all = splits(node, exceeded_limit(node.state));
   all.resize(std::min(all.size(), kTried));
-  Halves halves = part_->task.peak || incumbent_.empty()
+  Halves halves = task_.peak || incumbent_.empty()
                       ? Halves{child(node, all.front(), true), child(node, all.front(), false)}
                       : best_halves(node, all);
   part_->number_as_problem(halves.heavy.state);
@@ -155,7 +155,7 @@ BranchAndBound::Halves BranchAndBound::best_halves(const SearchNode& node,
 
 /// A few steps of the dual of one half; returns what they reach.
 double BranchAndBound::bound_half(SearchNode& half, const Split& split) {
-  const int first = part_->offsets.option[split.layer_step];
+  const int first = part_->graph.steps[split.layer_step].first_option;
   const auto allowed = view_.allowed.begin() + first;
   const std::vector<char> whole(allowed, allowed + static_cast<int>(split.heavy.size()));
   for (int o = 0; o < static_cast<int>(whole.size()); ++o)
@@ -169,7 +169,7 @@ double BranchAndBound::bound_half(SearchNode& half, const Split& split) {
 
 SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, bool heavy) const {
   SearchNode child{node.allowed, node.bound, {}, node.labels_from};
-  const int first = part_->offsets.option[split.layer_step];
+  const int first = part_->graph.steps[split.layer_step].first_option;
   for (std::size_t o = 0; o < split.heavy.size(); ++o)
     if ((split.heavy[o] != 0) != heavy) child.allowed[first + static_cast<int>(o)] = 0;
   for (std::size_t r = 0; r < node.state.rows.size(); ++r) {

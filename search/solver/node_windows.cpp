@@ -23,7 +23,7 @@ constexpr double kWorthwhile = 1e-3;
 
 /// Windows from one end to the other, half of each new, as long as it pays.
 void BranchAndBound::improve_in_windows(const SearchNode& node) {
-  if (incumbent_.empty() || part_->task.peak) return;
+  if (incumbent_.empty() || task_.peak) return;
   const View whole = view_;
   double before = kInfinity;
   while (incumbent_goal_ < before - kWorthwhile * std::fabs(incumbent_goal_) && !patience_.over()) {
@@ -33,7 +33,7 @@ void BranchAndBound::improve_in_windows(const SearchNode& node) {
       std::size_t middle = first;
       double bits = 0;
       for (end = first; end < part_->graph.steps.size() && bits < kWindowBits; ++end) {
-        const char* const allowed = whole.allowed.data() + part_->offsets.option[end];
+        const char* const allowed = whole.allowed.data() + part_->graph.steps[end].first_option;
         const auto free = std::count(allowed, allowed + part_->graph.steps[end].own.size(), 1);
         bits += std::log2(static_cast<double>(std::max<long>(1, free)));
         if (bits < kWindowBits / 2) middle = end;
@@ -53,7 +53,7 @@ void BranchAndBound::improve_in(const SearchNode& node, const View& whole, std::
   view_ = whole;
   for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
     if (k >= first && k < end) continue;
-    char* const allowed = view_.allowed.data() + part_->offsets.option[k];
+    char* const allowed = view_.allowed.data() + part_->graph.steps[k].first_option;
     const int taken = incumbent_[part_->graph.steps[k].layer];
     for (std::size_t o = 0; o < part_->graph.steps[k].own.size(); ++o)
       allowed[o] = static_cast<char>(allowed[o] & static_cast<char>(static_cast<int>(o) == taken));

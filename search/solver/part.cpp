@@ -5,17 +5,6 @@
 #include <utility>
 
 namespace mpsearch::solver {
-namespace {
-
-View whole_view(const FrontierGraph& graph, const std::vector<char>& allowed) {
-  View view{allowed, {}};
-  for (const Step& step : graph.steps)
-    view.to.insert(view.to.end(), step.to.begin(), step.to.end());
-  return view;
-}
-
-}  // namespace
-
 Part::Part(FrontierGraph left, const std::vector<char>& allowed, Task of_problem,
            const Patience& patience)
     : graph(std::move(left)),
@@ -63,18 +52,14 @@ double Part::share_of(const View& view) const {
 }
 
 /// The graph's event that an event of the problem is part of.
-int Part::run_of(int event) const {
-  const auto after = std::upper_bound(graph.events.begin(), graph.events.end(), event,
-                                      [](int e, const EventRun& run) { return e < run.first; });
-  return static_cast<int>(after - graph.events.begin()) - 1;
-}
+int Part::run_of(int event) const { return static_cast<int>(run_at(graph.events, event)); }
 
 void Part::number_as_problem(DualState& state) const {
   for (int& row : state.rows)
     row = row < task.events ? graph.events[row].fullest : row - task.events + problem_events_;
 }
 
-void Part::number_here(DualState& state) const {
+void Part::number_rows_here(DualState& state) const {
   std::vector<int> rows;
   std::vector<double> multiplier;
   std::vector<double> radius;
@@ -94,6 +79,10 @@ void Part::number_here(DualState& state) const {
   state.rows = std::move(rows);
   state.multiplier = std::move(multiplier);
   state.radius = std::move(radius);
+}
+
+void Part::number_here(DualState& state) const {
+  number_rows_here(state);
   std::size_t kept = 0;
   for (std::size_t p = 0; p < state.paths.size(); ++p)
     if (holds(state.paths[p]->choice))
@@ -103,6 +92,7 @@ void Part::number_here(DualState& state) const {
 }
 
 void Part::number_here(DualState& state, const Part& before) const {
+  number_rows_here(state);
   const auto here = [&](const Path& path) {
     if (holds(path.choice)) return path_of(graph, path.choice);
     Path moved = path;
@@ -121,8 +111,6 @@ void Part::number_here(DualState& state, const Part& before) const {
   for (std::size_t p = 0; p < state.paths.size(); ++p)
     if (!(p < state.weight.size() && state.weight[p] > 0) && holds(state.paths[p]->choice))
       paths.push_back(std::make_shared<const Path>(path_of(graph, state.paths[p]->choice)));
-  state.paths.clear();
-  number_here(state);
   state.paths = std::move(paths);
   state.weight = std::move(weight);
 }

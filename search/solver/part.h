@@ -44,6 +44,7 @@ struct Part {
   std::unique_ptr<Sweeps> sweeps;
 
  private:
+  void number_rows_here(DualState& state) const;
   bool holds(const std::vector<int>& choice) const;
   int run_of(int event) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace mpsearch::solver {
 namespace {
@@ -22,7 +23,6 @@ Offsets::Offsets(const FrontierGraph& graph) {
   int nodes = 0;
   std::size_t arcs = 0;
   for (const Step& step : graph.steps) {
-    option.push_back(step.first_option);
     signature.push_back(signatures);
     cell.push_back(cells);
     node.push_back(nodes);
@@ -32,7 +32,6 @@ Offsets::Offsets(const FrontierGraph& graph) {
     nodes += step.nodes;
     arcs += step.to.size();
   }
-  option.push_back(graph.options);
   signature.push_back(signatures);
   cell.push_back(cells);
   node.push_back(nodes);
@@ -49,11 +48,26 @@ Offsets::Offsets(const FrontierGraph& graph) {
   item_steps.push_back(static_cast<int>(step_event.size()));
 }
 
+std::vector<char> all_options(const FrontierGraph& graph) {
+  std::vector<char> options(graph.options, 0);
+  for (const Step& step : graph.steps)
+    for (std::size_t o = 0; o < step.own.size(); ++o)
+      options[step.first_option + o] = static_cast<char>(step.signature_of[o] >= 0);
+  return options;
+}
+
+View whole_view(const FrontierGraph& graph, std::vector<char> allowed) {
+  View view{std::move(allowed), {}};
+  for (const Step& step : graph.steps)
+    view.to.insert(view.to.end(), step.to.begin(), step.to.end());
+  return view;
+}
+
 Pricing::Pricing(const FrontierGraph& graph, const Offsets& offsets)
     : graph_(graph),
       offsets_(offsets),
       item_(graph.items.size()),
-      own_(offsets.option.back()),
+      own_(graph.options),
       cheapest_(offsets.signature.back()),
       cell_(offsets.cell.back()),
       to_end_(offsets.node.back() + 1) {}
@@ -83,7 +97,7 @@ void Pricing::price_cells(const View& view, bool least) {
     double* const cheapest = cheapest_.data() + offsets_.signature[k];
     std::fill(cheapest, cheapest + step.signatures, least ? kInfinity : -kInfinity);
     for (std::size_t o = 0; o < step.own.size(); ++o) {
-      const int option = offsets_.option[k] + static_cast<int>(o);
+      const int option = step.first_option + static_cast<int>(o);
       own_[option] = item_[step.own[o]];
       if (view.allowed[option] == 0) continue;
       double& best = cheapest[step.signature_of[o]];
@@ -154,7 +168,7 @@ Path Pricing::path(const View& view) const {
     int taken = -1;
     for (std::size_t o = 0; o < step.own.size(); ++o) {
       const int s = step.signature_of[o];
-      const int option = offsets_.option[k] + static_cast<int>(o);
+      const int option = step.first_option + static_cast<int>(o);
       if (view.allowed[option] == 0 || to[s] < 0) continue;
       const double price = cell(static_cast<int>(k), step.row_of[node], s) + own_[option] +
                            to_end_[offsets_.node[k + 1] + to[s]];
@@ -217,7 +231,7 @@ int Pricing::strike(View& view, double most, const std::vector<double>& from_sta
       }
     }
     for (std::size_t o = 0; o < step.own.size(); ++o) {
-      const int option = offsets_.option[k] + static_cast<int>(o);
+      const int option = step.first_option + static_cast<int>(o);
       if (view.allowed[option] == 0 || through[step.signature_of[o]] + own_[option] <= most)
         continue;
       view.allowed[option] = 0;

@@ -31,7 +31,7 @@ struct Path {
 /// out for pricing.
 struct Offsets {
   explicit Offsets(const FrontierGraph& graph);
-  std::vector<int> option, signature, cell, node;
+  std::vector<int> signature, cell, node;
   std::vector<std::size_t> arc;
   std::vector<double> item_ms, item_sensitivity;
   std::vector<int> item_steps;  // of each item: the first of its steps; and one more
@@ -44,6 +44,9 @@ struct View {
   std::vector<char> allowed;  // [option]
   std::vector<int> to;        // [arc]: next node, -1: struck out
 };
+
+std::vector<char> all_options(const FrontierGraph& graph);
+View whole_view(const FrontierGraph& graph, std::vector<char> allowed);
 
 /// All prices of the graph under one functional, and the cheapest ways to each node's end.
 class Pricing {
@@ -72,7 +75,7 @@ class Pricing {
   double cell(int step, int row, int signature) const {
     return cell_[offsets_.cell[step] + row * graph_.steps[step].signatures + signature];
   }
-  double own(int step, int option) const { return own_[offsets_.option[step] + option]; }
+  double own(int step, int option) const { return own_[graph_.steps[step].first_option + option]; }
   /// The own price of a signature's cheapest option that the last price() allowed.
   double cheapest(int step, int signature) const {
     return cheapest_[offsets_.signature[step] + signature];

@@ -61,13 +61,8 @@ class Builder {
         steps_ahead_(graph.base.size() + 1, 0),
         ahead_(events_),
         past_(events_) {
-    double held = 0;
-    std::size_t step = 0;
-    for (int e = 0; e < events_; ++e) {
-      while (step < graph.start.steps.size() && graph.start.steps[step].event <= e)
-        held += static_cast<double>(graph.start.steps[step++].bytes);
-      out.base.push_back(held + static_cast<double>(graph.base[e]));
-    }
+    for (const std::int64_t bytes : held_by_all(graph))
+      out.base.push_back(static_cast<double>(bytes));
   }
 
   /// Events before each of which a class must end.
@@ -232,11 +227,7 @@ void hold_before(std::span<const ClassStep> steps, const Bracket& bracket_step,
 
 }  // namespace
 
-const ClassRun& ClassBoundary::run_of(int event) const {
-  const auto after = std::upper_bound(runs.begin(), runs.end(), event,
-                                      [](int e, const ClassRun& run) { return e < run.first; });
-  return *(after - 1);
-}
+const ClassRun& ClassBoundary::run_of(int event) const { return runs[run_at(runs, event)]; }
 
 UsageClasses::UsageClasses(const FrontierGraph& graph) {
   for (std::size_t k = 0; k < graph.steps.size(); ++k) order.push_back(k);
