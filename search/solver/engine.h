@@ -68,7 +68,7 @@ std::vector<int> search_locally(const Problem& problem,
                                 const std::vector<std::vector<Pick>>& forbidden);
 
 /// Limits of effort of the exact engine.
-inline constexpr std::int64_t kMostArcs = 8'000'000;
+inline constexpr std::int64_t kMostArcs = 20'000'000;
 inline constexpr std::int64_t kMostMoves = 2'000'000;  // of all tensors' automata
 
 /// A linear inequality that every choice worth finding satisfies; helps to strike out the others.

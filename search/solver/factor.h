@@ -35,6 +35,18 @@ struct Order {
 Factor tensor_factor(const Problem& problem, int tensor, const std::vector<int>& layers,
                      const Order& order, ItemPool& pool, ItemBuilder& start,
                      std::int64_t& most_moves);
+
+/// States of a factor: how many there are after each layer, and which one each option of the first
+/// layer leads to.
+struct StateCounts {
+  std::vector<int> states;
+  std::vector<int> first;
+};
+
+/// Those of a tensor after each of its `eliminated` first layers, before minimise().
+StateCounts count_states(const Problem& problem, int tensor, const std::vector<int>& layers,
+                         const Order& order, std::size_t eliminated, std::int64_t& most_moves);
+
 Factor pair_factor(const Problem& problem, const ProblemPair& pair, const Order& order,
                    ItemPool& pool);
 Factor forbidden_factor(const Problem& problem, const std::vector<Pick>& picks, const Order& order);

@@ -1,105 +1,57 @@
 #include "search/solver/frontier_width.h"
 
-#include <cmath>
-#include <set>
+#include <algorithm>
+#include <bit>
 #include <utility>
 
-#include "search/solver/factor.h"
-
 namespace mpsearch::solver {
-namespace {
 
-/// A wider combination is left out: it makes all its layers neighbours, and orders that follow it
-/// lose sight of the tensors, while its own state is one bit.
-constexpr std::size_t kNarrow = 8;
+Frontier::Frontier(Ties& ties)
+    : ties_(ties),
+      done_(ties.size(), 0),
+      alone_(ties.problem_layers(), 0),
+      alone_bits_(ties.problem_layers(), 0),
+      tie_bits_(ties.size(), 0) {}
 
-double option_bits(const ProblemLayer& layer) {
-  return std::log2(static_cast<double>(layer.options.size()));
-}
-
-/// The ways in which the layer's options use the tensor, as a power of two.
-double use_bits(const ProblemLayer& layer, int tensor) {
-  std::set<std::vector<std::vector<int>>> ways;
-  for (const ProblemOption& option : layer.options) {
-    std::vector<std::vector<int>> way;
-    for (const auto* list : {&option.writes, &option.reads})
-      for (const TensorAccess& use : *list) {
-        if (use.tensor != tensor) continue;
-        std::vector<int>& kind = way.emplace_back(use.events);
-        kind.push_back(use.form);
-        kind.push_back(static_cast<int>(list == &option.reads));
-      }
-    ways.insert(std::move(way));
-  }
-  return std::log2(static_cast<double>(ways.size()));
-}
-
-}  // namespace
-
-/// A tensor's state is the written form and which of the others are in use.
-Ties ties_of(const Problem& problem, const std::vector<std::vector<Pick>>& forbidden) {
-  Ties ties;
-  ties.of.resize(problem.layers.size());
-  const auto add = [&](const std::set<int>& layers, double most_bits, const auto& bits_of) {
-    if (layers.size() < 2) return;
-    const int tie = static_cast<int>(ties.all.size());
-    ties.all.push_back({{layers.begin(), layers.end()}, most_bits});
-    for (const int layer : layers) ties.of[layer].push_back({tie, bits_of(layer)});
+/// Eliminates the layer or takes that back.
+void Frontier::change(int layer) {
+  changed_.assign(1, layer);
+  const auto turn = [&](int tie, Bits done) {  // whether one layer alone tells it
+    if (!std::has_single_bit(done) || done == ties_.whole(tie)) return;
+    const int place = std::countr_zero(done);
+    const int other = ties_.layers(tie)[place];
+    alone_[other] ^= Bits{1} << ties_.rank(tie, place);
+    if (std::ranges::find(changed_, other) == changed_.end()) changed_.push_back(other);
   };
-  const std::vector<std::vector<int>> touching = accessors(problem);
-  for (std::size_t t = 0; t < touching.size(); ++t) {
-    const double forms = static_cast<double>(problem.tensors[t].forms.size());
-    add({touching[t].begin(), touching[t].end()}, std::log2(forms) + forms - 1,
-        [&](int layer) { return use_bits(problem.layers[layer], static_cast<int>(t)); });
+  for (const auto& [tie, place] : ties_.of(layer)) {
+    turn(tie, done_[tie]);
+    done_[tie] ^= Bits{1} << place;
+    turn(tie, done_[tie]);
   }
-  for (const ProblemPair& pair : problem.pairs)
-    add({pair.a, pair.b},
-        std::max(option_bits(problem.layers[pair.a]), option_bits(problem.layers[pair.b])),
-        [&](int layer) { return option_bits(problem.layers[layer]); });
-  for (const std::vector<Pick>& picks : forbidden) {
-    if (picks.size() > kNarrow) continue;
-    std::set<int> layers;
-    for (const Pick& pick : picks) layers.insert(pick.layer);
-    add(layers, 1, [](int) { return 1.0; });
-  }
-  return ties;
+  for (const int other : changed_) tell_alone(other);
+  for (const int other : changed_) tell_together(other);
 }
 
-Frontier::Frontier(const Problem& problem, const Ties& ties)
-    : ties_(ties), told_(ties.all.size(), 0), open_(problem.layers.size(), 0) {
-  for (const Tie& tie : ties.all) left_.push_back(static_cast<int>(tie.layers.size()));
-  for (const ProblemLayer& layer : problem.layers) own_bits_.push_back(option_bits(layer));
+void Frontier::tell_alone(int layer) {
+  const double bits = ties_.joint_bits(layer, alone_[layer]);
+  bits_ += bits - std::exchange(alone_bits_[layer], bits);
 }
 
-double Frontier::bits_after(int layer) const {
-  double tie_bits = tie_bits_;
-  double layer_bits = layer_bits_;
-  bool stays = false;
-  for (const auto& [tie, told] : ties_.of[layer]) {
-    tie_bits -= bits_of(tie);
-    if (left_[tie] > 1) {
-      tie_bits += std::min(told_[tie] + told, ties_.all[tie].most_bits);
-      stays = true;
-      continue;
+/// The ties of the layer of which others are eliminated as well.
+void Frontier::tell_together(int layer) {
+  for (const auto& [tie, at] : ties_.of(layer)) {
+    const Bits done = done_[tie];
+    double bits = 0;
+    if ((done & (done - 1)) != 0 && done != ties_.whole(tie)) {
+      for (Bits rest = done; rest != 0; rest &= rest - 1) {
+        const int place = std::countr_zero(rest);
+        const int other = ties_.layers(tie)[place];
+        const Bits with = alone_[other] | Bits{1} << ties_.rank(tie, place);
+        bits += ties_.joint_bits(other, with) - alone_bits_[other];
+      }
+      bits = std::min(bits, ties_.bits(tie, done));
     }
-    for (const int other : ties_.all[tie].layers)
-      if (other != layer && open_[other] == 1) layer_bits -= own_bits_[other];
-  }
-  if (stays) layer_bits += own_bits_[layer];
-  return std::min(tie_bits, layer_bits);
-}
-
-void Frontier::eliminate(int layer) {
-  for (const auto& [tie, told] : ties_.of[layer]) {
-    tie_bits_ -= bits_of(tie);
-    told_[tie] += told;
-    if (--left_[tie] > 0) {
-      tie_bits_ += bits_of(tie);
-      if (open_[layer]++ == 0) layer_bits_ += own_bits_[layer];
-      continue;
-    }
-    for (const int other : ties_.all[tie].layers)
-      if (other != layer && --open_[other] == 0) layer_bits_ -= own_bits_[other];
+    bits_ += bits - std::exchange(tie_bits_[tie], bits);
   }
 }
 

@@ -29,7 +29,10 @@ constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 /// Nodes of a search for the lightest choice that take as long as one of another search.
 constexpr std::int64_t kLightNodes = 20;
 
+/// A graph of so many arcs is cheap enough to be content with, and one of so many too dear to look
+/// for another.
 constexpr std::int64_t kCheapArcs = 20'000;
+constexpr std::int64_t kDearArcs = 500'000;
 
 /// Nodes that breaking the tie may take.
 constexpr std::int64_t kTieNodes = 50;
@@ -47,12 +50,12 @@ class Engines {
     const std::vector<Order> orders = elimination_orders(problem, options.forbidden);
     // The promise is a guess: where it matters, the next orders may prove better by a tenth.
     for (std::size_t o = 0; o < std::min<std::size_t>(4, orders.size()); ++o) {
-      if (graph_ && graph_->arcs < kCheapArcs) break;
+      if (graph_ && (graph_->arcs < kCheapArcs || graph_->arcs > kDearArcs)) break;
       const std::int64_t most = graph_ ? graph_->arcs * 9 / 10 : cbc ? kMostFlowArcs : kMostArcs;
       std::optional<FrontierGraph> graph =
           build_graph(problem, orders[o], options.forbidden, most, patience);
-      if (graph_ && !graph) break;
-      if (graph) graph_ = std::move(graph);
+      if (!graph) break;
+      graph_ = std::move(graph);
     }
     exact_ = graph_ && !cbc;
     if (exact_ || options.engine != Engine::Exact) return;

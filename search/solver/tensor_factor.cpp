@@ -44,43 +44,66 @@ class TensorAutomaton {
   }
 
   Factor build(ItemBuilder& start, std::int64_t& most_moves) {
-    std::vector<std::vector<int>> current;
-    if (tensor_.written) {
-      ItemBuilder cost;
-      std::vector<int> state;
-      // A given tensor that is used in a form that cannot be made forbids every choice.
-      impossible_ = !begin(0, std::vector<int>(slots_.size(), -1), 0, state, cost);
-      start.add(cost.build());
-      current.push_back(state);
-    } else {
-      current.push_back(unknown(std::vector<int>(slots_.size(), -1), 0));
-    }
+    std::vector<std::vector<int>> current = first_states(start);
     Factor factor;
     factor.scope = scope_;
-    for (std::size_t p = 0; p < scope_.size(); ++p) {
+    for (std::size_t p = 0; p < scope_.size() && most_moves >= 0; ++p) {
       factor.states.push_back(static_cast<int>(current.size()));
-      std::map<std::vector<int>, int> known;
-      std::vector<std::vector<int>> next;
       std::vector<Move>& moves = factor.moves.emplace_back();
-      for (const std::vector<int>& state : current)
-        for (int o = 0; o < options(p); ++o) {
-          if (--most_moves < 0) return factor;
-          ItemBuilder cost;
-          std::vector<int> reached;
-          if (impossible_ || !move(state, static_cast<int>(p), o, reached, cost)) {
-            moves.push_back({-1, 0});
-            continue;
-          }
-          const auto [entry, fresh] = known.emplace(reached, static_cast<int>(next.size()));
-          if (fresh) next.push_back(std::move(reached));
-          moves.push_back({entry->second, pool_.intern(cost.build())});
-        }
-      current = std::move(next);
+      current =
+          step(current, static_cast<int>(p), most_moves, [&](int next, const ItemBuilder& cost) {
+            moves.push_back({next, next < 0 ? 0 : pool_.intern(cost.build())});
+          });
     }
     return factor;
   }
 
+  StateCounts count(std::size_t layers, std::int64_t& most_moves) {
+    ItemBuilder start;
+    std::vector<std::vector<int>> current = first_states(start);
+    StateCounts counts;
+    for (std::size_t p = 0; p < layers && most_moves >= 0; ++p) {
+      current = step(current, static_cast<int>(p), most_moves, [&](int next, const ItemBuilder&) {
+        if (p == 0) counts.first.push_back(next);
+      });
+      counts.states.push_back(static_cast<int>(current.size()));
+    }
+    return counts;
+  }
+
  private:
+  std::vector<std::vector<int>> first_states(ItemBuilder& start) {
+    if (!tensor_.written) return {unknown(std::vector<int>(slots_.size(), -1), 0)};
+    ItemBuilder cost;
+    std::vector<int> state;
+    // A given tensor that is used in a form that cannot be made forbids every choice.
+    impossible_ = !begin(0, std::vector<int>(slots_.size(), -1), 0, state, cost);
+    start.add(cost.build());
+    return {state};
+  }
+
+  /// The states after layer p; tells `made` of each move from those before it, -1: forbidden.
+  template <typename Made>
+  std::vector<std::vector<int>> step(const std::vector<std::vector<int>>& states, int p,
+                                     std::int64_t& most_moves, const Made& made) const {
+    std::map<std::vector<int>, int> known;
+    std::vector<std::vector<int>> next;
+    for (const std::vector<int>& state : states)
+      for (int o = 0; o < options(p); ++o) {
+        if (--most_moves < 0) return next;
+        ItemBuilder cost;
+        std::vector<int> reached;
+        if (impossible_ || !move(state, p, o, reached, cost)) {
+          made(-1, cost);
+          continue;
+        }
+        const auto [entry, fresh] = known.emplace(reached, static_cast<int>(next.size()));
+        if (fresh) next.push_back(std::move(reached));
+        made(entry->second, cost);
+      }
+    return next;
+  }
+
   int options(std::size_t p) const {
     return static_cast<int>(problem_.layers[scope_[p]].options.size());
   }
@@ -266,6 +289,12 @@ Factor tensor_factor(const Problem& problem, int tensor, const std::vector<int>&
                      const Order& order, ItemPool& pool, ItemBuilder& start,
                      std::int64_t& most_moves) {
   return TensorAutomaton(problem, tensor, layers, order, pool).build(start, most_moves);
+}
+
+StateCounts count_states(const Problem& problem, int tensor, const std::vector<int>& layers,
+                         const Order& order, std::size_t eliminated, std::int64_t& most_moves) {
+  ItemPool pool;
+  return TensorAutomaton(problem, tensor, layers, order, pool).count(eliminated, most_moves);
 }
 
 }  // namespace mpsearch::solver
