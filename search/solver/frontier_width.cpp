@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace mpsearch::solver {
+namespace {
+
+/// Numbers of states that differ by less, in bits, are one.
+constexpr double kSame = 1e-9;
+
+}  // namespace
 
 Frontier::Frontier(Ties& ties)
     : ties_(ties),
@@ -41,18 +47,28 @@ void Frontier::tell_alone(int layer) {
 void Frontier::tell_together(int layer) {
   for (const auto& [tie, at] : ties_.of(layer)) {
     const Bits done = done_[tie];
-    double bits = 0;
-    if ((done & (done - 1)) != 0 && done != ties_.whole(tie)) {
-      for (Bits rest = done; rest != 0; rest &= rest - 1) {
-        const int place = std::countr_zero(rest);
-        const int other = ties_.layers(tie)[place];
-        const Bits with = alone_[other] | Bits{1} << ties_.rank(tie, place);
-        bits += ties_.joint_bits(other, with) - alone_bits_[other];
-      }
-      bits = std::min(bits, ties_.bits(tie, done));
-    }
+    const bool several = (done & (done - 1)) != 0 && done != ties_.whole(tie);
+    const double bits = several ? bits_beyond(tie) : 0;
     bits_ += bits - std::exchange(tie_bits_[tie], bits);
+    ++effort_;
   }
+}
+
+/// Of a tie, what is not told yet: layers whose other ties tell all of them are known.
+double Frontier::bits_beyond(int tie) {
+  double told = 0;
+  Bits known = 0;
+  for (Bits rest = done_[tie]; rest != 0; rest &= rest - 1) {
+    ++effort_;
+    const int place = std::countr_zero(rest);
+    const int layer = ties_.layers(tie)[place];
+    const Bits with = alone_[layer] | Bits{1} << ties_.rank(tie, place);
+    const double more = ties_.joint_bits(layer, with) - alone_bits_[layer];
+    told += more;
+    if (more < kSame) known |= Bits{1} << place;
+  }
+  const Bits unknown = done_[tie] & ~known;
+  return unknown == 0 ? 0 : std::min(told, ties_.bits(tie, unknown));
 }
 
 }  // namespace mpsearch::solver

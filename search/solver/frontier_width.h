@@ -17,6 +17,8 @@ class Frontier {
   /// The number of states, as a power of two.
   double bits() const { return bits_; }
   void eliminate(int layer) { change(layer); }
+  /// Ties looked at by both of these, so far.
+  std::int64_t effort() const { return effort_; }
   /// Takes an eliminate() back.
   void restore(int layer) { change(layer); }
 
@@ -24,6 +26,7 @@ class Frontier {
   void change(int layer);
   void tell_alone(int layer);
   void tell_together(int layer);
+  double bits_beyond(int tie);
 
   Ties& ties_;
   std::vector<Bits> done_;          // layers of each tie
@@ -32,6 +35,7 @@ class Frontier {
   std::vector<double> tie_bits_;    // of each tie with several layers eliminated
   std::vector<int> changed_;        // layers
   double bits_ = 0;
+  std::int64_t effort_ = 0;
 };
 
 }  // namespace mpsearch::solver

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <random>
 
 namespace mpsearch::solver {
 namespace {
 
-/// Layers eliminated or taken back on a walk, for each node that its start promises, and at most: a
+/// Ties looked at on a walk, for each node that its start promises, and at most: a
 /// seventh of a second.
-constexpr double kEffortPerNode = 16;
-constexpr double kMostEffort = 2e6;
+constexpr double kEffortPerNode = 128;
+constexpr double kMostEffort = 16e6;
 
 /// How much worse, in bits, an order may be that is gone on from, at the beginning.
 constexpr double kFirstHeat = 0.005;
@@ -29,6 +28,7 @@ class Walk {
   explicit Walk(Ties& ties) : frontier_(ties) {}
 
   int place() const { return static_cast<int>(place_); }
+  std::int64_t effort() const { return frontier_.effort(); }
 
   void go_to(int place, const std::vector<int>& layers) {
     for (; place_ < static_cast<std::size_t>(place); ++place_) frontier_.eliminate(layers[place_]);
@@ -106,14 +106,16 @@ Candidate anneal(Ties& ties, const Candidate& start) {
   double width = walk.width_of(now);
   Candidate best = start;
   double least = width;
+  const std::int64_t before = walk.effort();
   const double efforts = std::min(kMostEffort, kEffortPerNode * start.nodes);
-  for (double effort = efforts; effort > 0;) {
+  double share = 0;  // of the walk that is done
+  while (share < 1) {
     shifts.draw(now, walk.place(), shift);
-    effort -= std::abs(shift.first - walk.place()) + 4 * static_cast<double>(shift.before.size());
     walk.go_to(shift.first, now);
     const double next = width - walk.width_of(shift.before) + walk.width_of(shift.after);
     const double worse = std::log2(next / width);
-    const double heat = kFirstHeat * effort / efforts;
+    share = static_cast<double>(walk.effort() - before) / efforts;
+    const double heat = kFirstHeat * (1 - share);
     if (worse > 0 && shifts.luck() >= std::exp(-worse / heat)) continue;
     std::copy(shift.after.begin(), shift.after.end(), now.begin() + shift.first);
     width = next;

@@ -18,10 +18,10 @@ constexpr std::size_t kMostLayers = 64;
 /// follow it lose sight of the tensors, while its own state is one bit.
 constexpr std::size_t kNarrow = 8;
 
-/// Moves of automata that are looked at to count states, of one set of layers and in all: some
-/// tenths of a second. What would take more stays a guess.
-constexpr std::int64_t kMostMovesAtOnce = 20'000;
-constexpr std::int64_t kMostCounted = 2'000'000;
+/// The states of a tie of more layers are not counted but guessed, and of one whose automaton takes
+/// more moves.
+constexpr std::size_t kMostCounted = 8;
+constexpr std::int64_t kMostMovesCounted = 20'000;
 
 double option_bits(const ProblemLayer& layer) {
   return std::log2(static_cast<double>(layer.options.size()));
@@ -44,13 +44,32 @@ double use_bits(const ProblemLayer& layer, int tensor) {
   return std::log2(static_cast<double>(ways.size()));
 }
 
+/// How the layer's options use the tensor.
+TensorUses uses_of(const ProblemLayer& layer, int tensor, std::size_t forms) {
+  TensorUses uses{std::vector<std::vector<int>>(forms), 0};
+  std::set<int> written;
+  for (const ProblemOption& option : layer.options) {
+    std::vector<int> last(forms, -1);
+    for (const TensorAccess& read : option.reads)
+      if (read.tensor == tensor)
+        last[read.form] = std::max(last[read.form], *std::ranges::max_element(read.events));
+    for (std::size_t f = 0; f < forms; ++f)
+      if (last[f] >= 0) uses.last[f].push_back(last[f]);
+    for (const TensorAccess& write : option.writes)
+      if (write.tensor == tensor) written.insert(write.form);
+  }
+  for (std::vector<int>& last : uses.last) {
+    std::ranges::sort(last);
+    last.erase(std::unique(last.begin(), last.end()), last.end());
+  }
+  uses.written = static_cast<int>(written.size());
+  return uses;
+}
+
 }  // namespace
 
 Ties::Ties(const Problem& problem, const std::vector<std::vector<Pick>>& forbidden)
-    : problem_(problem),
-      forbidden_(forbidden),
-      of_(problem.layers.size()),
-      moves_left_(kMostCounted) {
+    : problem_(problem), forbidden_(forbidden), of_(problem.layers.size()) {
   const std::vector<std::vector<int>> touching = accessors(problem);
   for (std::size_t t = 0; t < touching.size(); ++t)
     add(Kind::Tensor, static_cast<int>(t), touching[t]);
@@ -79,7 +98,7 @@ void Ties::add(Kind kind, int index, std::vector<int> layers) {
                                      whole,
                                      {},
                                      {},
-                                     0,
+                                     {},
                                      std::vector<std::vector<int>>(count),
                                      SetTable(count)});
   for (std::size_t p = 0; p < count; ++p) {
@@ -90,25 +109,46 @@ void Ties::add(Kind kind, int index, std::vector<int> layers) {
   tell(added);
 }
 
-/// A tensor's state is the written form and which of the others are in use.
+/// What each layer's options tell of the tie.
 void Ties::tell(Tie& tie) const {
   for (const int layer : tie.layers) {
     const double bits = option_bits(problem_.layers[layer]);
-    tie.most_told = std::max(tie.most_told, bits);
     if (tie.kind == Kind::Pair) tie.told.push_back(bits);
     if (tie.kind == Kind::Forbidden) tie.told.push_back(1);
-    if (tie.kind == Kind::Tensor) tie.told.push_back(use_bits(problem_.layers[layer], tie.index));
+    if (tie.kind != Kind::Tensor) continue;
+    tie.told.push_back(use_bits(problem_.layers[layer], tie.index));
+    tie.uses.push_back(
+        uses_of(problem_.layers[layer], tie.index, problem_.tensors[tie.index].forms.size()));
   }
-  const double forms =
-      tie.kind == Kind::Tensor ? static_cast<double>(problem_.tensors[tie.index].forms.size()) : 0;
-  if (tie.kind == Kind::Tensor) tie.most_told = std::log2(forms) + forms - 1;
-  if (tie.kind == Kind::Forbidden) tie.most_told = 1;
 }
 
+/// A combination is taken so far or not, a pair has the states of one layer. A tensor has the form
+/// that is written, and of each form the last use so far; where no other layer can use it later,
+/// that it was used.
 double Ties::guess(const Tie& tie, Bits done) const {
   double told = 0;
   for (Bits rest = done; rest != 0; rest &= rest - 1) told += tie.told[std::countr_zero(rest)];
-  return std::min(told, tie.most_told);
+  if (tie.kind == Kind::Forbidden) return std::min(told, 1.0);
+  if (tie.kind == Kind::Pair) return std::min(told, *std::ranges::max_element(tie.told));
+  double states = 1;
+  std::vector<int> ends;
+  for (std::size_t f = 0; f < problem_.tensors[tie.index].forms.size(); ++f) {
+    ends.clear();
+    int latest = -1;  // of the others
+    for (std::size_t p = 0; p < tie.uses.size(); ++p) {
+      const std::vector<int>& uses = tie.uses[p].last[f];
+      if ((done >> p & 1) != 0)
+        ends.insert(ends.end(), uses.begin(), uses.end());
+      else if (!uses.empty())
+        latest = std::max(latest, uses.back());
+    }
+    for (int& end : ends) end = std::min(end, latest);
+    std::ranges::sort(ends);
+    states *= static_cast<double>(std::ranges::unique(ends).begin() - ends.begin() + 1);
+  }
+  for (Bits rest = done; rest != 0; rest &= rest - 1)
+    states *= std::max(1, tie.uses[std::countr_zero(rest)].written);
+  return std::min(told, std::log2(states));
 }
 
 /// From now on states are counted.
@@ -119,7 +159,7 @@ void Ties::count() {
 }
 
 /// Takes the tie's layers in an order that begins with `done`.
-void Ties::count(Tie& tie, Bits done) {
+void Ties::count(Tie& tie, Bits done) const {
   std::vector<int> places;
   for (const bool first : {true, false})
     for (std::size_t p = 0; p < tie.layers.size(); ++p)
@@ -143,13 +183,12 @@ void Ties::count(Tie& tie, Bits done) {
   tie.state_after[places.front()] = counts.first;
 }
 
-/// Empty where it would take too many moves.
-StateCounts Ties::count_tensor(const Tie& tie, const Order& order, std::size_t eliminated) {
-  const std::int64_t most = std::min(moves_left_, kMostMovesAtOnce);
-  std::int64_t left = most;
-  StateCounts counts = count_states(problem_, tie.index, tie.layers, order, eliminated, left);
-  moves_left_ -= most - std::max<std::int64_t>(0, left);
-  return left < 0 ? StateCounts{} : counts;
+/// Empty where that would take too long.
+StateCounts Ties::count_tensor(const Tie& tie, const Order& order, std::size_t eliminated) const {
+  if (tie.layers.size() > kMostCounted) return {};
+  std::int64_t moves = kMostMovesCounted;
+  StateCounts counts = count_states(problem_, tie.index, tie.layers, order, eliminated, moves);
+  return moves < 0 ? StateCounts{} : counts;
 }
 
 StateCounts Ties::count_other(const Tie& tie, const Order& order, std::size_t eliminated) const {

@@ -43,6 +43,12 @@ class SetTable {
   std::unordered_map<Bits, double> sparse_;
 };
 
+/// How a layer's options use a tensor: in each form the last events, and how many forms they write.
+struct TensorUses {
+  std::vector<std::vector<int>> last;
+  int written = 0;
+};
+
 /// A place of a layer in a tie.
 struct TiePlace {
   int tie = 0;
@@ -86,7 +92,7 @@ class Ties {
     Bits whole;
     std::vector<int> rank;
     std::vector<double> told;                   // by each layer, in bits
-    double most_told;                           // by all of them
+    std::vector<TensorUses> uses;               // by each layer
     std::vector<std::vector<int>> state_after;  // [place][option]: of that layer alone, counted
     SetTable bits;
   };
@@ -94,8 +100,8 @@ class Ties {
   void add(Kind kind, int index, std::vector<int> layers);
   void tell(Tie& tie) const;
   double guess(const Tie& tie, Bits done) const;
-  void count(Tie& tie, Bits done);
-  StateCounts count_tensor(const Tie& tie, const Order& order, std::size_t eliminated);
+  void count(Tie& tie, Bits done) const;
+  StateCounts count_tensor(const Tie& tie, const Order& order, std::size_t eliminated) const;
   StateCounts count_other(const Tie& tie, const Order& order, std::size_t eliminated) const;
   double find_bits(int tie, Bits done);
   double find_joint_bits(int layer, Bits ties);
@@ -106,7 +112,6 @@ class Ties {
   std::vector<std::vector<TiePlace>> of_;
   std::vector<SetTable> joint_;  // of each layer
   bool counted_ = false;
-  std::int64_t moves_left_;  // to count by
 };
 
 }  // namespace mpsearch::solver

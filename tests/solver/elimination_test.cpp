@@ -114,6 +114,51 @@ TEST(Elimination, AWalkPromisesNoMoreThanItsStart) {
   EXPECT_LT(found.nodes, 0.1 * start.nodes);
 }
 
+/// A tensor that `steps` layers read, each in the form of its option, at an event of its own and
+/// again at the event of its backward: the last layer first.
+Problem recurrent(int steps) {
+  constexpr int kForms = 3;
+  Problem problem;
+  problem.events = 2 * steps + 2;
+  problem.base.assign(problem.events, 0);
+  problem.limits.bytes = 1'000'000;
+  ProblemTensor weights;
+  weights.name = "weights";
+  for (int f = 0; f < kForms; ++f) weights.forms.push_back({"form" + std::to_string(f), 8 >> f});
+  for (int from = 0; from < kForms; ++from)
+    for (int to = 0; to < kForms; ++to)
+      if (from != to) weights.casts.push_back({from, to, 0, 0.1});
+  weights.written = GivenWrite{0, 0};
+  problem.tensors.push_back(weights);
+  for (int l = 0; l < steps; ++l) {
+    ProblemLayer layer;
+    layer.name = "step" + std::to_string(l);
+    for (int f = 0; f < kForms; ++f) {
+      ProblemOption option;
+      option.name = "option" + std::to_string(f);
+      option.reads.push_back({0, f, {1 + l, 2 * steps - l}});
+      layer.options.push_back(option);
+    }
+    problem.layers.push_back(layer);
+  }
+  return problem;
+}
+
+TEST(Elimination, StepsThatShareWeightsAreTakenFromTheOneThatUsesThemLast) {
+  const Problem problem = recurrent(30);
+  std::vector<int> layers = natural(problem);
+  Ties ties(problem, kNoneForbidden);
+  const double forward = promised_nodes(ties, layers);
+  std::reverse(layers.begin(), layers.end());
+  const double backward = promised_nodes(ties, layers);
+  EXPECT_LT(forward, 1'000);
+  EXPECT_GT(backward, 50'000);
+  const auto graph =
+      build_graph(problem, elimination_orders(problem, {}).front(), {}, 10'000, Patience({}));
+  ASSERT_TRUE(graph.has_value());
+  EXPECT_LT(nodes_of(*graph), 1'000);
+}
+
 TEST(Elimination, SkipsAcrossBlocksKeepTheGraphNarrow) {
   // In its own order, or backwards, this graph has more than a thousand million arcs.
   const Problem problem = bench::draw_ops_instance({Family::UNet, 60, false, false, 2});
