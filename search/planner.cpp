@@ -98,6 +98,7 @@ PlanAnswer plan_at(const Profiled& profiled, const PlanRequest& request, const B
   const Problem problem = limited_problem(profiled, request, answer.budget_bytes);
   Confirmed confirmed = solve_confirmed(profiled, problem, front, request, backend);
   answer.interrupted = confirmed.solution.interrupted;
+  answer.failure = confirmed.solution.failure;
   if (confirmed.solution.choice.empty()) {
     const bool stopped = confirmed.solution.status == SolveStatus::Unknown &&
                          (answer.interrupted || request.solve.time_limit > 0);

@@ -89,6 +89,7 @@ struct Infeasible {
 struct PlanAnswer {
   SolveStatus status = SolveStatus::Unknown;
   bool interrupted = false;  // by the caller's stop flag
+  std::string failure;       // of the solver, where it failed and another choice was found
   std::int64_t budget_bytes = 0;
   Plan plan;  // Optimal and Feasible
   std::vector<Precision> precision;

@@ -62,6 +62,7 @@ Planned plan_or_refuse(const RunSetup& setup, Console& console) {
 
 void require_plan(const PlanAnswer& answer, const Profiled& profiled, const RunSetup& setup,
                   const std::string& command, Console& console) {
+  if (!answer.failure.empty()) console.warn(answer.failure);
   if (answer.status == SolveStatus::Unknown) refuse_unproven(answer, console);
   if (!answer.infeasible) return;
   const std::vector<Lever> levers = levers_of(

@@ -12,8 +12,9 @@ namespace mpsearch {
 Profiled profile_or_refuse(const RunSetup& setup, Console& console);
 Planned plan_or_refuse(const RunSetup& setup, Console& console);
 
-/// For an answer without a plan: prints it with --json, and throws GoalNotMet, or Interrupted where
-/// the user stopped the search. `command` is repeated in the advice: "mpsearch net.onnx".
+/// Warns where the solver failed. For an answer without a plan: prints it with --json, and throws
+/// GoalNotMet, or Interrupted where the user stopped the search. `command` is repeated in the
+/// advice: "mpsearch net.onnx".
 void require_plan(const PlanAnswer& answer, const Profiled& profiled, const RunSetup& setup,
                   const std::string& command, Console& console);
 

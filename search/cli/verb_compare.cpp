@@ -125,6 +125,7 @@ int run(const Invocation& invocation, Console& console) {
   const Profiled profiled =
       profile_model(setup.model, setup.request, *setup.backend, setup.data(), profile_bar(console));
   const PlanAnswer answer = plan_within(profiled, setup.request, *setup.backend);
+  if (!answer.failure.empty()) console.warn(answer.failure);
   std::vector<Row> rows =
       rows_of(profiled, setup.request, *setup.backend, answer, options.given("budget"));
   for (Row& row : rows) {

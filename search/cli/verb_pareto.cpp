@@ -52,6 +52,7 @@ std::vector<Plan> front(const Profiled& profiled, const RunSetup& setup, std::in
   std::int64_t done = 0;
   plan_front(profiled, setup.request, budgets, *setup.backend, [&](PlanAnswer answer) {
     progress.update(++done);
+    if (!answer.failure.empty()) console.warn(answer.failure);
     if (!answer.plan.layers.empty()) {
       complete_settings(setup, answer.plan.settings);
       plans.push_back(std::move(answer.plan));

@@ -1,6 +1,8 @@
 #include <chrono>
 #include <ctime>
 
+#include <sys/resource.h>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -27,10 +29,16 @@ Engine engine_named(const std::string& name) {
 }
 
 /// CPU time of this thread, the only one that solves.
+/// Of this thread, and of the processes that CBC ran in.
 double cpu_ms() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
+  rusage children{};
+  getrusage(RUSAGE_CHILDREN, &children);
+  double ms = 1e3 * static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_nsec);
+  for (const timeval& time : {children.ru_utime, children.ru_stime})
+    ms += 1e3 * static_cast<double>(time.tv_sec) + 1e-3 * static_cast<double>(time.tv_usec);
+  return ms;
 }
 
 struct Spent {
@@ -54,6 +62,7 @@ nlohmann::ordered_json json_of(const Solution& solution, const Spent& spent) {
   out["sensitivity"] = found ? nlohmann::ordered_json(solution.sensitivity) : nullptr;
   out["peak_bytes"] = found ? nlohmann::ordered_json(solution.peak_bytes) : nullptr;
   out["nodes"] = solution.nodes;
+  if (!solution.failure.empty()) out["failure"] = solution.failure;
   return out;
 }
 
@@ -140,6 +149,7 @@ int run(const Invocation& invocation, Console& console) {
                                 out["certificate"]["events"].size(), solution.certificate->bound));
     }
   }
+  if (!solution.failure.empty()) console.warn(solution.failure);
   if (solution.interrupted) return exit_code(ErrorKind::Interrupted);
   return solution.choice.empty() ? exit_code(ErrorKind::GoalNotMet) : kExitOk;
 }

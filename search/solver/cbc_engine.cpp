@@ -11,6 +11,7 @@
 
 #include "search/solver/arc_flow.h"
 #include "search/solver/check.h"
+#include "search/solver/child.h"
 #include "search/solver/engine.h"
 #include "search/solver/linear_model.h"
 
@@ -43,6 +44,11 @@ class SignalGuard {
  private:
   struct sigaction before_ {};
 };
+
+double cost_of(const Column& column, Goal goal) {
+  if (goal == Goal::Peak) return 0;
+  return goal == Goal::Ms ? column.ms : column.sensitivity;
+}
 
 class CbcEngine {
  public:
@@ -84,10 +90,7 @@ class CbcEngine {
     return !violated_limit(other, evaluation).empty();
   }
 
-  double cost(const Column& column) const {
-    if (goal_ == Goal::Peak) return 0;
-    return goal_ == Goal::Ms ? column.ms : column.sensitivity;
-  }
+  double cost(const Column& column) const { return cost_of(column, goal_); }
 
   void load() {
     lp_.messageHandler()->setLogLevel(0);
@@ -262,6 +265,16 @@ class CbcEngine {
   double unit_ = 1;   // of bytes
 };
 
+/// The least that the columns cost whatever the rows say.
+double bound_of_columns(const LinearModel& model, Goal goal) {
+  double bound = 0;
+  for (const Column& column : model.columns) {
+    const double cost = cost_of(column, goal);
+    if (cost != 0) bound += std::min(cost * column.lower, cost * column.upper);
+  }
+  return std::max(bound, -COIN_DBL_MAX);
+}
+
 }  // namespace
 
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
@@ -271,7 +284,15 @@ Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& opt
   const bool flow = graph != nullptr && goal != Goal::Peak;
   LinearModel model =
       flow ? arc_flow_model(*graph, problem) : linear_model(problem, options.forbidden);
-  return CbcEngine(problem, goal, options, patience, std::move(model), flow).run();
+  Answer answer = answer_of_child(
+      [&](const std::atomic<bool>& stop) {
+        Patience told = patience;
+        told.heed(stop);
+        return CbcEngine(problem, goal, options, told, model, flow).run();
+      },
+      patience);
+  if (!answer.failure.empty()) answer.bound = bound_of_columns(model, goal);
+  return answer;
 }
 
 }  // namespace mpsearch::solver

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,9 @@ class Patience {
     const std::chrono::duration<double> limit(std::min(options.time_limit, 1e9));
     end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit);
   }
-  bool interrupted() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
+  bool interrupted() const { return set(stop_) || set(told_); }
+  /// One more flag to stop by.
+  void heed(const std::atomic<bool>& stop) { told_ = &stop; }
   bool over() const { return interrupted() || (end_ && Clock::now() >= *end_); }
   /// Seconds left; empty without a limit.
   std::optional<double> left() const {
@@ -30,7 +33,12 @@ class Patience {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static bool set(const std::atomic<bool>* flag) {
+    return flag != nullptr && flag->load(std::memory_order_relaxed);
+  }
+
   const std::atomic<bool>* stop_ = nullptr;
+  const std::atomic<bool>* told_ = nullptr;
   std::optional<Clock::time_point> end_;
 };
 
@@ -49,6 +57,8 @@ struct Answer {
   /// When optimal: whether each option of the graph, in its order, may be part of a choice as good
   /// as the optimum within 1e-9 relative. Empty: not known.
   std::vector<char> tied = {};
+  /// Why the engine ended without an answer; mostly empty.
+  std::string failure = {};
 };
 
 /// Whether `choice` avoids every combination.
@@ -58,7 +68,8 @@ struct FrontierGraph;
 
 /// The problem as a mixed-integer program in CBC: a flow through `graph` (built with the same
 /// forbidden combinations; not for the peak), or without one the plain model, whose event rows are
-/// added as they are violated.
+/// added as they are violated. CBC runs in a process of its own: where that dies, the answer is
+/// Unknown with a `failure` and the bound of the columns alone.
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
                       const Patience& patience, const FrontierGraph* graph);
 

@@ -132,6 +132,7 @@ struct Solution {
   std::string solver;      // the engine that answered
   std::int64_t nodes = 0;  // effort, the same in every run
   bool interrupted = false;
+  std::string failure;  // why the engine ended before its answer, where it did; mostly empty
   std::optional<Certificate> certificate;  // where SolveOptions::certify asked for it
 };
 

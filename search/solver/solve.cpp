@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "kernels/error.h"
@@ -23,6 +24,19 @@ bool avoids(const std::vector<int>& choice, const std::vector<std::vector<Pick>>
 }
 
 namespace {
+
+std::string warning_of(const Answer& answer) {
+  if (answer.failure.empty()) return {};
+  return "the solver CBC failed (" + answer.failure + "): a better choice may exist";
+}
+
+[[noreturn]] void fail(const std::string& why) {
+  throw Error(ErrorKind::Unavailable,
+              ErrorText{.what = "the solver CBC failed before it found an answer",
+                        .at = {},
+                        .why = why,
+                        .try_ = "another --budget, or --solver exact"});
+}
 
 constexpr std::int64_t kNoByteLimit = std::int64_t{1} << 62;
 
@@ -183,6 +197,7 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
   solution.bound = first.bound;
   solution.nodes = first.nodes;
   solution.choice = std::move(first.choice);
+  solution.failure = warning_of(first);
   solution.interrupted = first.interrupted || patience.interrupted();
   if (solution.status == SolveStatus::Unknown) {
     solution.choice = search_locally(problem, options.forbidden);
@@ -193,6 +208,7 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
     }
     if (!solution.choice.empty()) solution.status = SolveStatus::Feasible;
   }
+  if (solution.choice.empty() && !solution.failure.empty()) fail(first.failure);
   if (solution.choice.empty()) return solution;
   demand_valid(problem, options, solution.choice);
   if (options.certify)
@@ -209,6 +225,7 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
     const Answer second =
         engines.minimise(other, goal_of(other.objective), solution.choice, kTieNodes, patience);
     solution.nodes += second.nodes;
+    solution.failure = warning_of(second);
     if (!second.choice.empty() && objective_of(other, evaluate(other, second.choice)) <
                                       objective_of(other, evaluate(other, solution.choice)))
       solution.choice = second.choice;
@@ -269,6 +286,7 @@ LeastBudget least_budget(const Problem& problem, const SolveOptions& options) {
   Engines engines(problem, options, patience);
   LeastBudget least;
   const Answer answer = engines.lightest(problem, options.node_limit, patience);
+  if (!answer.failure.empty()) fail(answer.failure);
   least.status = answer.status;
   if (answer.choice.empty()) return least;
   const Evaluation evaluation = evaluate(problem, answer.choice);
