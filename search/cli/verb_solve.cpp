@@ -28,8 +28,7 @@ Engine engine_named(const std::string& name) {
   return name == "exact" ? Engine::Exact : name == "cbc" ? Engine::Cbc : Engine::Auto;
 }
 
-/// CPU time of this thread, the only one that solves.
-/// Of this thread, and of the processes that CBC ran in.
+/// CPU time of this thread, the only one that solves, and of the processes that CBC ran in.
 double cpu_ms() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/error.h"
 #include "search/solver/check.h"
 #include "search/solver/solve.h"
 #include "tests/bench/solver_instances.h"
@@ -219,13 +220,22 @@ bool agree(const Solution& a, const Solution& b) {
 
 bool run_peer(const std::vector<NamedProblem>& problems, double limit, bool each) {
   int compared = 0;
+  int died = 0;
   int unequal = 0;
   std::vector<double> ratios;
   for (const auto& [name, problem] : problems) {
     double mine = 0;
     double theirs = 0;
     const Solution exact = solve_in_cpu_time(problem, {.engine = Engine::Exact}, limit, mine);
-    const Solution cbc = solve_in_cpu_time(problem, {.engine = Engine::Cbc}, limit, theirs);
+    Solution cbc;
+    try {
+      cbc = solve_in_cpu_time(problem, {.engine = Engine::Cbc}, limit, theirs);
+    } catch (const Error& error) {  // it died before it had a choice: nothing to compare with
+      ++died;
+      std::printf("  %-28s %s\n", name.c_str(), error.what());
+      continue;
+    }
+    died += static_cast<int>(!cbc.failure.empty());
     const bool proven = exact.status == SolveStatus::Optimal && cbc.status == SolveStatus::Optimal;
     const bool equal = agree(exact, cbc);
     compared += static_cast<int>(proven);
@@ -242,8 +252,10 @@ bool run_peer(const std::vector<NamedProblem>& problems, double limit, bool each
   const double median = ratios[ratios.size() / 2];
   const bool holds = unequal == 0 && compared > 0;
   std::printf(
-      "          %s: equal to 1e-6 where both prove within %g s (%d unequal, %d of %zu compared)\n",
-      verdict(holds), limit, unequal, compared, ratios.size());
+      "          %s: equal to 1e-6 where both prove within %g s (%d unequal, %d of %zu compared, "
+      "%d "
+      "where CBC died)\n",
+      verdict(holds), limit, unequal, compared, problems.size(), died);
   std::printf("          %s: CPU time <= 0.1x CBC's in the median (%.4fx)\n",
               verdict(median <= 0.1), median);
   std::fflush(stdout);
