@@ -79,7 +79,6 @@ std::optional<Packing> Stacker::stack(std::int64_t height) {
 bool Stacker::spent() const { return effort_ >= kMostEffort; }
 
 void Stacker::reset() {
-  placed_.assign(blocks_.size(), 0);
   offset_.assign(blocks_.size(), 0);
   std::ranges::fill(left_, 0);
   for (const Block& block : blocks_) {
@@ -93,24 +92,29 @@ bool Stacker::search(std::int64_t height, const std::vector<int>& rank) {
   reset();
   std::size_t depth = 0;
   std::vector<std::size_t> stack;  // blocks placed, one a level
+  levels_[0].waiting.resize(blocks_.size());
+  std::iota(levels_[0].waiting.begin(), levels_[0].waiting.end(), std::size_t{0});
   open(0, 0, rank);
   for (std::size_t steps = blocks_.size() * 3 / 2; steps > 0 && !spent();) {
     Level& level = levels_[depth];
-    if (level.next == level.candidates.size()) {
+    if (level.candidates.empty()) {
       if (depth == 0) return false;
       --depth;
       take_back(stack.back(), levels_[depth]);
       stack.pop_back();
       continue;
     }
-    const std::size_t block = level.candidates[level.next++];
+    std::ranges::pop_heap(level.candidates, std::ranges::greater{}, rank_of(rank));
+    const std::size_t block = level.candidates.back();
+    level.candidates.pop_back();
     const std::int64_t offset = offset_[block];
     if (offset + blocks_[block].bytes > height) continue;
     --steps;
     place(block, level);
     stack.push_back(block);
     if (stack.size() == blocks_.size()) return true;
-    if (fits(height, offset)) {
+    leave_waiting(block, level, levels_[depth + 1].waiting);
+    if (fits(height, offset, levels_[depth + 1].waiting)) {
       open(++depth, offset, rank);
     } else {
       take_back(block, level);
@@ -124,59 +128,69 @@ bool Stacker::search(std::int64_t height, const std::vector<int>& rank) {
 void Stacker::open(std::size_t depth, std::int64_t before, const std::vector<int>& rank) {
   Level& level = levels_[depth];
   level.candidates.clear();
-  level.next = 0;
   std::int64_t top = std::numeric_limits<std::int64_t>::max();
-  const auto open_at = [&](std::size_t i) { return placed_[i] == 0 && offset_[i] >= before; };
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    if (open_at(i)) top = std::min(top, offset_[i] + blocks_[i].bytes);
+  const auto first = std::ranges::lower_bound(level.waiting, before, {},
+                                              [&](std::size_t i) { return offset_[i]; });
+  for (auto it = first; it != level.waiting.end() && offset_[*it] < top; ++it) {
+    top = std::min(top, offset_[*it] + blocks_[*it].bytes);
+    level.candidates.push_back(*it);
   }
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    if (open_at(i) && offset_[i] < top) level.candidates.push_back(i);
-  }
-  std::ranges::sort(level.candidates, {},
-                    [&](std::size_t i) { return std::pair(offset_[i], rank[i]); });
+  std::erase_if(level.candidates, [&](std::size_t i) { return offset_[i] >= top; });
+  std::ranges::make_heap(level.candidates, std::ranges::greater{}, rank_of(rank));
   effort_ += 2 * static_cast<double>(blocks_.size());
 }
 
 void Stacker::place(std::size_t block, Level& level) {
   const Block& it = blocks_[block];
-  placed_[block] = 1;
   level.raised.clear();
   const std::int64_t top = offset_[block] + it.bytes;
   for (std::size_t s = it.begin; s < it.end; ++s) left_[s] -= it.bytes;
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+  for (const std::size_t i : level.waiting) {
+    if (offset_[i] >= top) break;
     const Block& other = blocks_[i];
-    if (placed_[i] != 0 || other.end <= it.begin || it.end <= other.begin || offset_[i] >= top)
-      continue;
+    if (i == block || other.end <= it.begin || it.end <= other.begin) continue;
     level.raised.emplace_back(i, offset_[i]);
     offset_[i] = top;
   }
   effort_ += static_cast<double>(blocks_.size());
 }
 
+/// What waits once `block` is placed, the lowest first: those that it raised come up to its top.
+void Stacker::leave_waiting(std::size_t block, const Level& level,
+                            std::vector<std::size_t>& waiting) const {
+  const std::int64_t top = offset_[block] + blocks_[block].bytes;
+  waiting.clear();
+  auto raised = level.raised.begin();
+  auto it = level.waiting.begin();
+  for (; it != level.waiting.end() && offset_[*it] <= top; ++it) {
+    if (raised != level.raised.end() && raised->first == *it)
+      ++raised;
+    else if (*it != block)
+      waiting.push_back(*it);
+  }
+  for (const auto& [other, offset] : level.raised) waiting.push_back(other);
+  waiting.insert(waiting.end(), it, level.waiting.end());
+}
+
 void Stacker::take_back(std::size_t block, Level& level) {
   for (const auto& [other, offset] : level.raised) offset_[other] = offset;
   for (std::size_t s = blocks_[block].begin; s < blocks_[block].end; ++s)
     left_[s] += blocks_[block].bytes;
-  placed_[block] = 0;
 }
 
-/// Whether what is not placed may still fit, none of it below `offset`. The lowest blocks come
-/// first, so that each section is looked at once.
-bool Stacker::fits(std::int64_t height, std::int64_t offset) {
-  by_offset_.clear();
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    if (placed_[i] != 0) continue;
-    by_offset_.emplace_back(std::max(offset, offset_[i]), i);
-    if (by_offset_.back().first + blocks_[i].bytes > height) return false;
-  }
-  std::ranges::sort(by_offset_);
+/// Whether what waits may still fit, none of it below `offset`. The lowest blocks come first, so
+/// that each section is looked at once.
+bool Stacker::fits(std::int64_t height, std::int64_t offset,
+                   const std::vector<std::size_t>& waiting) {
+  for (const std::size_t i : waiting)
+    if (std::max(offset, offset_[i]) + blocks_[i].bytes > height) return false;
   std::iota(unseen_.begin(), unseen_.end(), std::size_t{0});
   const auto unseen = [&](std::size_t s) {
     while (unseen_[s] != s) s = unseen_[s] = unseen_[unseen_[s]];
     return s;
   };
-  for (const auto& [at, i] : by_offset_) {
+  for (const std::size_t i : waiting) {
+    const std::int64_t at = std::max(offset, offset_[i]);
     for (std::size_t s = unseen(blocks_[i].begin); s < blocks_[i].end; s = unseen(s)) {
       if (at + left_[s] > height) return false;
       unseen_[s] = s + 1;

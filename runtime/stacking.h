@@ -37,25 +37,30 @@ class Stacker {
   };
   /// One decision of the search, kept to be undone.
   struct Level {
-    std::vector<std::size_t> candidates;
-    std::size_t next = 0;
+    std::vector<std::size_t> waiting;     // blocks that are not placed, the lowest first
+    std::vector<std::size_t> candidates;  // a heap, the next one on top
     std::vector<std::pair<std::size_t, std::int64_t>> raised;  // blocks and their old offsets
   };
+
+  /// What candidates are compared by: the lowest first, then the preferred one.
+  auto rank_of(const std::vector<int>& rank) const {
+    return [this, &rank](std::size_t i) { return std::pair(offset_[i], rank[i]); };
+  }
 
   bool search(std::int64_t height, const std::vector<int>& rank);
   void reset();
   void open(std::size_t depth, std::int64_t before, const std::vector<int>& rank);
   void place(std::size_t block, Level& level);
   void take_back(std::size_t block, Level& level);
-  bool fits(std::int64_t height, std::int64_t offset);
+  void leave_waiting(std::size_t block, const Level& level,
+                     std::vector<std::size_t>& waiting) const;
+  bool fits(std::int64_t height, std::int64_t offset, const std::vector<std::size_t>& waiting);
 
   std::vector<Block> blocks_;
   std::vector<std::vector<int>> ranks_;
-  std::vector<char> placed_;
   std::vector<std::int64_t> offset_;  // where it lies, or the lowest that is left for it
   std::vector<std::int64_t> left_;    // by section: bytes still to be placed
-  std::vector<std::pair<std::int64_t, std::size_t>> by_offset_;  // blocks not placed
-  std::vector<std::size_t> unseen_;  // by section: itself, or one nearer to the next not seen
+  std::vector<std::size_t> unseen_;   // by section: itself, or one nearer to the next not seen
   std::vector<Level> levels_;
   double effort_ = 0;
 };
