@@ -291,7 +291,7 @@ Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& opt
         return CbcEngine(problem, goal, options, told, model, flow).run();
       },
       patience);
-  if (!answer.failure.empty()) answer.bound = bound_of_columns(model, goal);
+  answer.bound = std::max(answer.bound, bound_of_columns(model, goal));
   return answer;
 }
 

@@ -1,10 +1,13 @@
 #include "search/solver/child.h"
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <new>
+#include <optional>
 #include <string>
 
 #include <fcntl.h>
@@ -25,6 +28,10 @@ enum Exit { kAnswered = 0, kThrew = 1, kOutOfMemory = 2 };
 
 /// How often the stop flag is looked at.
 constexpr int kPollMs = 20;
+
+/// How long after it should have stopped the child is waited for: a relaxation that is begun looks
+/// at no limit.
+constexpr std::chrono::milliseconds kGrace{1000};
 
 [[noreturn]] void fail(const char* call) {
   throw Error(ErrorKind::OutOfMemory, {.what = "no process can be started for the solver CBC",
@@ -91,12 +98,21 @@ void send(int pipe, const void* data, std::size_t size) {
   _exit(kAnswered);
 }
 
-/// All that the child writes until it ends; passes the caller's wish to stop on.
-std::string receive(int pipe, const Patience& patience, std::atomic<bool>& stop) {
+/// All that the child writes until it ends; passes the caller's wish to stop on. Empty where it had
+/// to be ended.
+std::optional<std::string> receive(int pipe, pid_t child, const Patience& patience,
+                                   std::atomic<bool>& stop) {
+  using Clock = std::chrono::steady_clock;
+  std::optional<Clock::time_point> end;
   std::string got;
   char part[4096];
   while (true) {
     if (patience.interrupted()) stop = true;
+    if (!end && patience.over()) end = Clock::now() + kGrace;
+    if (end && Clock::now() > *end) {
+      kill(child, SIGKILL);
+      return std::nullopt;
+    }
     pollfd ready{pipe, POLLIN, 0};
     if (poll(&ready, 1, kPollMs) <= 0) continue;
     const ssize_t count = read(pipe, part, sizeof(part));
@@ -112,8 +128,15 @@ std::string end_of(int status) {
   return "its process ended without an answer";
 }
 
-Answer read_answer(const std::string& got, int status) {
+/// Of a child that ended without an answer.
+Answer no_answer() {
   Answer answer;
+  answer.bound = -std::numeric_limits<double>::infinity();
+  return answer;
+}
+
+Answer read_answer(const std::string& got, int status) {
+  Answer answer = no_answer();
   Head head{};
   const bool answered = WIFEXITED(status) && WEXITSTATUS(status) == kAnswered;
   if (!answered || got.size() < sizeof(head)) {
@@ -153,13 +176,13 @@ Answer answer_of_child(const std::function<Answer(const std::atomic<bool>& stop)
     close(ends[0]);
     fail("fork");
   }
-  const std::string got = receive(ends[0], patience, stop.get());
+  const std::optional<std::string> got = receive(ends[0], child, patience, stop.get());
   close(ends[0]);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory) throw std::bad_alloc();
-  return read_answer(got, status);
+  return got ? read_answer(*got, status) : no_answer();
 }
 
 }  // namespace mpsearch::solver

@@ -11,7 +11,8 @@ namespace mpsearch::solver {
 
 /// What `work` answers in a child process. `stop` is set there once `patience` is interrupted here;
 /// signals and the caller's profiling timer (ITIMER_PROF) act in the child too. Where the child
-/// ends without an answer, `failure` of the Answer says how, and nothing else of it is set. Throws
+/// ends without an answer, `failure` of the Answer says how; where it had to be ended because it
+/// did not stop in time nothing does. Either way it is Unknown, its bound minus infinity. Throws
 /// std::bad_alloc where the child ran out of memory, Error where no process could be started.
 Answer answer_of_child(const std::function<Answer(const std::atomic<bool>& stop)>& work,
                        const Patience& patience);

@@ -46,6 +46,18 @@ TEST(Child, ThatRunsOutOfMemoryThrowsHere) {
                std::bad_alloc);
 }
 
+TEST(Child, ThatDoesNotStopIsEnded) {
+  const Answer answer = answer_of_child(
+      [](const Flag&) -> Answer {
+        while (true) usleep(1000);
+      },
+      Patience({.time_limit = 0.05}));
+  EXPECT_EQ(answer.status, SolveStatus::Unknown);
+  EXPECT_TRUE(answer.choice.empty());
+  EXPECT_EQ(answer.failure, "");
+  EXPECT_LT(answer.bound, 0);
+}
+
 TEST(Child, IsToldToStop) {
   const Flag stop{true};
   const Answer answer = answer_of_child(
