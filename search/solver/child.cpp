@@ -158,6 +158,15 @@ Answer read_answer(const std::string& got, int status) {
 
 }  // namespace
 
+double seconds_of_children() {
+  rusage spent{};
+  getrusage(RUSAGE_CHILDREN, &spent);
+  double seconds = 0;
+  for (const timeval& time : {spent.ru_utime, spent.ru_stime})
+    seconds += static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  return seconds;
+}
+
 Answer answer_of_child(const std::function<Answer(const std::atomic<bool>& stop)>& work,
                        const Patience& patience) {
   SharedFlag stop;

@@ -17,4 +17,7 @@ namespace mpsearch::solver {
 Answer answer_of_child(const std::function<Answer(const std::atomic<bool>& stop)>& work,
                        const Patience& patience);
 
+/// CPU seconds of all child processes that have ended.
+double seconds_of_children();
+
 }  // namespace mpsearch::solver

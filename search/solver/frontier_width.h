@@ -2,6 +2,9 @@
 // orders are chosen.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "search/solver/ties.h"
@@ -16,11 +19,15 @@ class Frontier {
   explicit Frontier(Ties& ties);
   /// The number of states, as a power of two.
   double bits() const { return bits_; }
+  double states() const { return std::exp2(std::min(kMostBits, bits_)); }
   void eliminate(int layer) { change(layer); }
-  /// Ties looked at by both of these, so far.
-  std::int64_t effort() const { return effort_; }
   /// Takes an eliminate() back.
   void restore(int layer) { change(layer); }
+  /// Ties looked at by both of these, so far.
+  std::int64_t effort() const { return effort_; }
+
+  /// What is wider is as wide as that: sums of states stay exact enough.
+  static constexpr double kMostBits = 60;
 
  private:
   void change(int layer);

@@ -7,8 +7,8 @@
 namespace mpsearch::solver {
 namespace {
 
-/// Ties looked at on a walk, for each node that its start promises, and at most: a
-/// seventh of a second.
+/// Ties looked at on a walk, for each node that its start promises, and at most: a seventh of a
+/// second.
 constexpr double kEffortPerNode = 128;
 constexpr double kMostEffort = 16e6;
 
@@ -41,7 +41,7 @@ class Walk {
   double width_of(const std::vector<int>& next) {
     double width = 0;
     for (const int layer : next) {
-      width += std::exp2(std::min(60.0, frontier_.bits()) / 2);
+      width += std::exp2(std::min(Frontier::kMostBits, frontier_.bits()) / 2);
       frontier_.eliminate(layer);
     }
     for (std::size_t i = next.size(); i-- > 0;) frontier_.restore(next[i]);
@@ -92,7 +92,7 @@ double promised_nodes(Ties& ties, const std::vector<int>& layers) {
   Frontier frontier(ties);
   double nodes = 0;
   for (const int layer : layers) {
-    nodes += std::exp2(std::min(60.0, frontier.bits()));
+    nodes += frontier.states();
     frontier.eliminate(layer);
   }
   return nodes;

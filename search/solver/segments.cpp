@@ -40,7 +40,7 @@ class SegmentOrder {
   std::pair<double, double> cost_of(const std::vector<int>& layers) {
     double nodes = 0;
     for (const int layer : layers) {
-      nodes += std::exp2(std::min(60.0, frontier_.bits()));
+      nodes += frontier_.states();
       frontier_.eliminate(layer);
     }
     const double bits = std::round(frontier_.bits() / kSame);

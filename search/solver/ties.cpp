@@ -84,23 +84,22 @@ Ties::Ties(const Problem& problem, const std::vector<std::vector<Pick>>& forbidd
   for (const std::vector<TiePlace>& of : of_) joint_.emplace_back(of.size());
 }
 
+Ties::Tie::Tie(Kind of, int at, std::vector<int> its_layers)
+    : kind(of),
+      index(at),
+      layers(std::move(its_layers)),
+      whole(~Bits{0} >> (kMostLayers - layers.size())),
+      state_after(layers.size()),
+      bits(layers.size()) {}
+
 void Ties::add(Kind kind, int index, std::vector<int> layers) {
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   const auto full = [&](int layer) { return of_[layer].size() == kMostLayers; };
   if (layers.size() < 2 || layers.size() > kMostLayers || std::ranges::any_of(layers, full)) return;
   const int tie = static_cast<int>(all_.size());
-  const std::size_t count = layers.size();
-  const Bits whole = count == kMostLayers ? ~Bits{0} : (Bits{1} << count) - 1;
-  Tie& added = all_.emplace_back(Tie{kind,
-                                     index,
-                                     std::move(layers),
-                                     whole,
-                                     {},
-                                     {},
-                                     {},
-                                     std::vector<std::vector<int>>(count),
-                                     SetTable(count)});
+  Tie& added = all_.emplace_back(kind, index, std::move(layers));
+  const std::size_t count = added.layers.size();
   for (std::size_t p = 0; p < count; ++p) {
     std::vector<TiePlace>& of = of_[added.layers[p]];
     added.rank.push_back(static_cast<int>(of.size()));

@@ -86,6 +86,8 @@ class Ties {
  private:
   enum class Kind { Tensor, Pair, Forbidden };
   struct Tie {
+    Tie(Kind of, int at, std::vector<int> its_layers);
+
     Kind kind;
     int index;
     std::vector<int> layers;

@@ -1,6 +1,5 @@
 #include "tests/bench/solver_sweeps.h"
 
-#include <sys/resource.h>
 #include <sys/time.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "kernels/error.h"
 #include "search/solver/check.h"
+#include "search/solver/child.h"
 #include "search/solver/solve.h"
 #include "tests/bench/solver_instances.h"
 #include "tests/support/solver_random.h"
@@ -25,12 +25,7 @@ constexpr int kFamilies = 5;
 
 /// Of this process, and of those that CBC ran in.
 double cpu() {
-  rusage children{};
-  getrusage(RUSAGE_CHILDREN, &children);
-  double seconds = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-  for (const timeval& time : {children.ru_utime, children.ru_stime})
-    seconds += static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  return seconds;
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC + solver::seconds_of_children();
 }
 
 std::atomic<bool> time_is_up{false};
@@ -253,8 +248,8 @@ bool run_peer(const std::vector<NamedProblem>& problems, double limit, bool each
   const bool holds = unequal == 0 && compared > 0;
   std::printf(
       "          %s: equal to 1e-6 where both prove within %g s (%d unequal, %d of %zu compared, "
-      "%d "
-      "where CBC died)\n",
+      "CBC "
+      "died in %d)\n",
       verdict(holds), limit, unequal, compared, problems.size(), died);
   std::printf("          %s: CPU time <= 0.1x CBC's in the median (%.4fx)\n",
               verdict(median <= 0.1), median);
