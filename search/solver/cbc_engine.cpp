@@ -7,6 +7,7 @@
 #include <coin/CbcEventHandler.hpp>
 #include <coin/CbcModel.hpp>
 #include <coin/CbcSolver.hpp>
+#include <coin/CoinBuild.hpp>
 #include <coin/OsiClpSolverInterface.hpp>
 
 #include "search/solver/arc_flow.h"
@@ -101,13 +102,25 @@ class CbcEngine {
     scale_ = largest > 0 ? kScale / largest : 1;
     unit_ = kScale / std::max(1.0, static_cast<double>(problem_.limits.bytes));
     if (goal_ == Goal::Peak) unit_ = kScale / std::max(1.0, largest_usage());
+    std::vector<double> lower, upper, costs;
     for (const Column& column : model_.columns) {
-      lp_.addCol(0, nullptr, nullptr, finite(column.lower), finite(column.upper),
-                 cost(column) * scale_);
-      if (column.integer) lp_.setInteger(lp_.getNumCols() - 1);
+      lower.push_back(finite(column.lower));
+      upper.push_back(finite(column.upper));
+      costs.push_back(cost(column) * scale_);
     }
+    const auto columns = static_cast<int>(costs.size());
+    const std::vector<int> starts(costs.size() + 1, 0);
+    lp_.addCols(columns, starts.data(), nullptr, nullptr, lower.data(), upper.data(), costs.data());
+    for (int c = 0; c < columns; ++c)
+      if (model_.columns[c].integer) lp_.setInteger(c);
     if (goal_ == Goal::Peak) lp_.addCol(0, nullptr, nullptr, -COIN_DBL_MAX, COIN_DBL_MAX, 1.0);
-    for (const Row& row : model_.rows) add_row(row.entries, 1, row.lower, row.upper);
+    CoinBuild rows;  // one by one each would copy the whole matrix
+    for (const Row& row : model_.rows) {
+      const auto [places, factors] = sparse(row.entries, 1);
+      rows.addRow(static_cast<int>(places.size()), places.data(), factors.data(), finite(row.lower),
+                  finite(row.upper));
+    }
+    static_cast<OsiSolverInterface&>(lp_).addRows(rows);
     if (problem_.limits.ms) add_limit(*problem_.limits.ms, &Column::ms);
     if (problem_.limits.sensitivity) add_limit(*problem_.limits.sensitivity, &Column::sensitivity);
   }
@@ -122,13 +135,18 @@ class CbcEngine {
     return sum / static_cast<double>(std::max<std::size_t>(1, problem_.layers.size()));
   }
 
-  void add_row(const std::vector<Entry>& entries, double scale, double lower, double upper) {
-    std::vector<int> columns;
-    std::vector<double> factors;
+  static std::pair<std::vector<int>, std::vector<double>> sparse(const std::vector<Entry>& entries,
+                                                                 double scale) {
+    std::pair<std::vector<int>, std::vector<double>> out;
     for (const Entry& entry : entries) {
-      columns.push_back(entry.column);
-      factors.push_back(entry.factor * scale);
+      out.first.push_back(entry.column);
+      out.second.push_back(entry.factor * scale);
     }
+    return out;
+  }
+
+  void add_row(const std::vector<Entry>& entries, double scale, double lower, double upper) {
+    const auto [columns, factors] = sparse(entries, scale);
     lp_.addRow(static_cast<int>(columns.size()), columns.data(), factors.data(),
                finite(lower * scale), finite(upper * scale));
   }
@@ -284,6 +302,8 @@ Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& opt
   const bool flow = graph != nullptr && goal != Goal::Peak;
   LinearModel model =
       flow ? arc_flow_model(*graph, problem) : linear_model(problem, options.forbidden);
+  if (patience.over())
+    return {SolveStatus::Unknown, {}, bound_of_columns(model, goal), 0, patience.interrupted()};
   Answer answer = answer_of_child(
       [&](const std::atomic<bool>& stop) {
         Patience told = patience;

@@ -1,8 +1,9 @@
 #include "search/solver/frontier_graph.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
-#include <unordered_map>
+#include <span>
 #include <utility>
 
 #include "search/solver/numbering.h"
@@ -31,7 +32,7 @@ class GraphBuilder {
 
   std::optional<FrontierGraph> build() {
     if (too_wide()) return std::nullopt;
-    std::vector<std::vector<int>> nodes = {{}};  // states of the open factors, in their order
+    Nodes nodes{1, {}};
     for (const int layer : order_.layers) {
       nodes = add_step(layer, nodes);
       if (too_wide()) return std::nullopt;
@@ -92,6 +93,12 @@ class GraphBuilder {
     int position = 0;
   };
 
+  /// Each node's states of the open factors, in their order.
+  struct Nodes {
+    int count = 0;
+    std::vector<int> states;  // [node x open factors]
+  };
+
   const Move& move(const Touch& touch, int state, int option) const {
     const Factor& factor = factors_[touch.factor];
     const std::size_t options = problem_.layers[factor.scope[touch.position]].options.size();
@@ -114,12 +121,12 @@ class GraphBuilder {
     step.signatures = static_cast<int>(known.size());
   }
 
-  std::vector<std::vector<int>> add_step(int layer, const std::vector<std::vector<int>>& nodes) {
+  Nodes add_step(int layer, const Nodes& nodes) {
     Step& step = graph_.steps.emplace_back();
     step.layer = layer;
     step.first_option = graph_.options;
     graph_.options += static_cast<int>(own_[layer].size());
-    step.nodes = static_cast<int>(nodes.size());
+    step.nodes = nodes.count;
     for (const ItemBuilder& own : own_[layer]) step.own.push_back(pool_.intern(own.build()));
     find_signatures(step);
     const std::vector<Touch>& touches = touching_[layer];
@@ -134,12 +141,13 @@ class GraphBuilder {
     std::vector<int> rest_of;
     std::vector<int> row;
     std::vector<int> rest;
-    for (const std::vector<int>& node : nodes) {
+    const int* node = nodes.states.data();
+    for (int n = 0; n < nodes.count; ++n, node += open_.size()) {
       row.clear();
       rest.clear();
       for (const Touch& touch : touches)
         row.push_back(place[touch.factor] >= 0 ? node[place[touch.factor]] : 0);
-      for (std::size_t i = 0; i < node.size(); ++i)
+      for (std::size_t i = 0; i < open_.size(); ++i)
         if (touched[i] == 0) rest.push_back(node[i]);
       step.row_of.push_back(rows(row));
       rest_of.push_back(rests(rest));
@@ -185,11 +193,10 @@ class GraphBuilder {
     return reached_of;
   }
 
-  std::vector<std::vector<int>> connect(Step& step, const Numbering& rests,
-                                        const std::vector<int>& rest_of, const Numbering& reached,
-                                        const std::vector<int>& reached_of) {
-    std::vector<std::vector<int>> next;
-    std::unordered_map<std::int64_t, int> known;
+  Nodes connect(Step& step, const Numbering& rests, const std::vector<int>& rest_of,
+                const Numbering& reached, const std::vector<int>& reached_of) {
+    Nodes next;
+    Numbering known;
     step.to.reserve(static_cast<std::size_t>(step.nodes) * step.signatures);
     for (int n = 0; n < step.nodes && graph_.arcs <= most_arcs_; ++n)
       for (int s = 0; s < step.signatures; ++s) {
@@ -199,14 +206,14 @@ class GraphBuilder {
           step.to.push_back(-1);
           continue;
         }
-        const std::int64_t key = static_cast<std::int64_t>(rest_of[n]) * reached.size() + touch;
-        const auto [entry, fresh] = known.try_emplace(key, static_cast<int>(next.size()));
-        if (fresh) {
-          std::vector<int> state = rests.key(rest_of[n]);
-          state.insert(state.end(), reached.key(touch).begin(), reached.key(touch).end());
-          next.push_back(std::move(state));
-        }
-        step.to.push_back(entry->second);
+        const int to = known(std::array{rest_of[n], touch});
+        step.to.push_back(to);
+        if (to < next.count) continue;
+        ++next.count;
+        const std::span<const int> rest = rests.key(rest_of[n]);
+        const std::span<const int> touched = reached.key(touch);
+        next.states.insert(next.states.end(), rest.begin(), rest.end());
+        next.states.insert(next.states.end(), touched.begin(), touched.end());
       }
     return next;
   }
