@@ -114,13 +114,12 @@ void sum_up(const Problem& problem, std::span<const int> choice, Evaluation& out
 }  // namespace
 
 Evaluation evaluate(const Problem& problem, std::span<const int> choice) {
-  require(choice.size() == problem.layers.size(), ErrorKind::Usage,
-          fmt::format("the choice names {} layers, the problem has {}", choice.size(),
-                      problem.layers.size()));
+  if (choice.size() != problem.layers.size())
+    throw Error(ErrorKind::Usage, fmt::format("the choice names {} layers, the problem has {}",
+                                              choice.size(), problem.layers.size()));
   for (std::size_t l = 0; l < choice.size(); ++l)
-    require(
-        choice[l] >= 0 && static_cast<std::size_t>(choice[l]) < problem.layers[l].options.size(),
-        ErrorKind::Usage, fmt::format("layer {} has no option {}", l, choice[l]));
+    if (choice[l] < 0 || static_cast<std::size_t>(choice[l]) >= problem.layers[l].options.size())
+      throw Error(ErrorKind::Usage, fmt::format("layer {} has no option {}", l, choice[l]));
   Evaluation out;
   const std::vector<TensorTrace> traces = traces_of(problem, choice);
   for (std::size_t t = 0; t < traces.size(); ++t)

@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
 #include "search/solver/frontier_graph.h"
 #include "search/solver/frontier_width.h"
 #include "search/solver/order_walk.h"
@@ -115,15 +118,27 @@ class Candidates {
     sort();
   }
 
-  /// What walks from the best ones find.
-  void add_walks() {
+  /// What walks from the best ones find. As many walk at a time as there are cores: of those that
+  /// were not needed nothing is used.
+  void add_walks(const Patience& patience) {
+    std::vector<const Candidate*> starts;
+    for (const Candidate& start : all_)
+      if (starts.size() < kWalks &&
+          (starts.empty() || start.nodes >= kOther * starts.back()->nodes))
+        starts.push_back(&start);
+    const auto at_a_time = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
     std::vector<Candidate> found;
-    double last = 0;
-    for (const Candidate& start : all_) {
-      if (start.nodes < kOther * last) continue;
-      last = start.nodes;
-      found.push_back(anneal(ties_, start));
-      if (found.back().nodes <= kTooManyNodes || found.size() == kWalks) break;
+    bool enough = false;
+    for (std::size_t first = 0; first < starts.size() && !enough; first += at_a_time) {
+      std::vector<Candidate> ends(std::min(at_a_time, starts.size() - first));
+      tbb::parallel_for(std::size_t{0}, ends.size(), [&](std::size_t i) {
+        Ties ties = ties_;  // they remember what was asked
+        ends[i] = anneal(ties, *starts[first + i], patience);
+      });
+      for (std::size_t i = 0; i < ends.size() && !enough; ++i) {
+        enough = ends[i].nodes <= kTooManyNodes || patience.over();
+        found.push_back(std::move(ends[i]));
+      }
     }
     all_.insert(all_.end(), found.begin(), found.end());
     sort();
@@ -173,14 +188,15 @@ class Candidates {
 }  // namespace
 
 std::vector<Order> elimination_orders(const Problem& problem,
-                                      const std::vector<std::vector<Pick>>& forbidden) {
+                                      const std::vector<std::vector<Pick>>& forbidden,
+                                      const Patience& patience) {
   Ties ties(problem, forbidden);
   const int layers = ties.problem_layers();
   const double enough = kManyNodesPerLayer * std::max(kFewLayers, layers);
   Candidates candidates(ties);
   candidates.add_plain();
   if (candidates.least() > enough) candidates.add_by_segments();
-  if (candidates.least() > enough) candidates.add_walks();
+  if (candidates.least() > enough) candidates.add_walks(patience);
   std::vector<Order> orders;
   for (const Candidate& candidate : candidates.all()) {
     Order order{candidate.layers, std::vector<int>(problem.layers.size())};

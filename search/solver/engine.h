@@ -73,10 +73,11 @@ struct FrontierGraph;
 Answer solve_with_cbc(const Problem& problem, Goal goal, const SolveOptions& options,
                       const Patience& patience, const FrontierGraph* graph);
 
-/// A choice within all limits, found by trying one layer's options at a time; empty when that
-/// fails.
+/// A choice within all limits, found by trying one layer's options at a time, fewer once patience
+/// is over; empty when that fails.
 std::vector<int> search_locally(const Problem& problem,
-                                const std::vector<std::vector<Pick>>& forbidden);
+                                const std::vector<std::vector<Pick>>& forbidden,
+                                const Patience& patience);
 
 /// Limits of effort of the exact engine.
 inline constexpr std::int64_t kMostArcs = 20'000'000;

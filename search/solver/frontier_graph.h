@@ -78,8 +78,10 @@ void reduce(FrontierGraph& graph, const std::vector<char>& allowed);
 /// Options that no path takes are `allowed` no longer.
 void contract(FrontierGraph& graph, std::vector<char>& allowed);
 
-/// Orders worth building, the one that promises the narrowest graph first.
+/// Orders worth building, the one that promises the narrowest graph first. Once patience is over
+/// they are not bettered any more.
 std::vector<Order> elimination_orders(const Problem& problem,
-                                      const std::vector<std::vector<Pick>>& forbidden);
+                                      const std::vector<std::vector<Pick>>& forbidden,
+                                      const Patience& patience);
 
 }  // namespace mpsearch::solver

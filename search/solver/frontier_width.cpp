@@ -23,7 +23,7 @@ Frontier::Frontier(Ties& ties)
 void Frontier::change(int layer) {
   changed_.assign(1, layer);
   const auto turn = [&](int tie, Bits done) {  // whether one layer alone tells it
-    if (!std::has_single_bit(done) || done == ties_.whole(tie)) return;
+    if (done == 0 || (done & (done - 1)) != 0 || done == ties_.whole(tie)) return;
     const int place = std::countr_zero(done);
     const int other = ties_.layers(tie)[place];
     alone_[other] ^= Bits{1} << ties_.rank(tie, place);

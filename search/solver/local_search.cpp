@@ -10,7 +10,9 @@
 namespace mpsearch::solver {
 namespace {
 
+/// Choices looked at, and once time is over.
 constexpr int kMostTrials = 6000;
+constexpr int kMostTrialsLate = 1500;
 
 /// Compared in this order: a missing cast, how far limits are exceeded, the objective.
 using Worth = std::tuple<int, double, double>;
@@ -37,13 +39,17 @@ Worth worth_of(const Problem& problem, const std::vector<int>& choice) {
 }  // namespace
 
 std::vector<int> search_locally(const Problem& problem,
-                                const std::vector<std::vector<Pick>>& forbidden) {
+                                const std::vector<std::vector<Pick>>& forbidden,
+                                const Patience& patience) {
   std::size_t most_options = 0;
   for (const ProblemLayer& layer : problem.layers)
     most_options = std::max(most_options, layer.options.size());
   std::vector<int> best;
   Worth best_worth;
   int trials = 0;
+  const auto enough = [&] {
+    return trials >= kMostTrials || (trials >= kMostTrialsLate && patience.over());
+  };
   const auto better = [&](const std::vector<int>& choice) {
     ++trials;
     if (!avoids(choice, forbidden)) return false;
@@ -60,10 +66,10 @@ std::vector<int> search_locally(const Problem& problem,
     better(uniform);
   }
   bool improved = !best.empty();
-  while (improved && trials < kMostTrials) {
+  while (improved && !enough()) {
     improved = false;
     for (std::size_t l = 0; l < problem.layers.size(); ++l)
-      for (std::size_t o = 0; o < problem.layers[l].options.size() && trials < kMostTrials; ++o) {
+      for (std::size_t o = 0; o < problem.layers[l].options.size() && !enough(); ++o) {
         std::vector<int> next = best;
         next[l] = static_cast<int>(o);
         improved = better(next) || improved;

@@ -85,7 +85,7 @@ std::string write_lp(const Problem& problem) {
 std::optional<std::string> write_flow_lp(const Problem& problem) {
   validate(problem);
   const solver::Patience patience({});
-  for (const solver::Order& order : solver::elimination_orders(problem, {})) {
+  for (const solver::Order& order : solver::elimination_orders(problem, {}, patience)) {
     const std::optional<solver::FrontierGraph> graph =
         solver::build_graph(problem, order, {}, solver::kMostFlowArcs, patience);
     if (graph && graph->steps.front().nodes > 0)

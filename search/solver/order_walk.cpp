@@ -98,7 +98,7 @@ double promised_nodes(Ties& ties, const std::vector<int>& layers) {
   return nodes;
 }
 
-Candidate anneal(Ties& ties, const Candidate& start) {
+Candidate anneal(Ties& ties, const Candidate& start, const Patience& patience) {
   Walk walk(ties);
   Shifts shifts;
   Shift shift;
@@ -109,7 +109,7 @@ Candidate anneal(Ties& ties, const Candidate& start) {
   const std::int64_t before = walk.effort();
   const double efforts = std::min(kMostEffort, kEffortPerNode * start.nodes);
   double share = 0;  // of the walk that is done
-  while (share < 1) {
+  while (share < 1 && !patience.over()) {
     shifts.draw(now, walk.place(), shift);
     walk.go_to(shift.first, now);
     const double next = width - walk.width_of(shift.before) + walk.width_of(shift.after);

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "search/solver/engine.h"
 #include "search/solver/frontier_width.h"
 
 namespace mpsearch::solver {
@@ -18,6 +19,6 @@ double promised_nodes(Ties& ties, const std::vector<int>& layers);
 
 /// The best order met on a walk from `start` that moves a few layers at a time and shies ever more
 /// from worse orders (simulated annealing).
-Candidate anneal(Ties& ties, const Candidate& start);
+Candidate anneal(Ties& ties, const Candidate& start, const Patience& patience);
 
 }  // namespace mpsearch::solver

@@ -61,7 +61,7 @@ class Engines {
   Engines(const Problem& problem, const SolveOptions& options, const Patience& patience)
       : options_(options) {
     const bool cbc = options.engine == Engine::Cbc;
-    const std::vector<Order> orders = elimination_orders(problem, options.forbidden);
+    const std::vector<Order> orders = elimination_orders(problem, options.forbidden, patience);
     // The promise is a guess: where it matters, the next orders may prove better by a tenth.
     for (std::size_t o = 0; o < std::min<std::size_t>(4, orders.size()); ++o) {
       if (graph_ && (graph_->arcs < kCheapArcs || graph_->arcs > kDearArcs)) break;
@@ -200,7 +200,7 @@ Solution solve_within(const Problem& problem, const SolveOptions& options, Engin
   solution.failure = warning_of(first);
   solution.interrupted = first.interrupted || patience.interrupted();
   if (solution.status == SolveStatus::Unknown) {
-    solution.choice = search_locally(problem, options.forbidden);
+    solution.choice = search_locally(problem, options.forbidden, patience);
     if (solution.choice.empty() && !patience.over()) {
       Answer light = engines.lightest(problem, kLightNodes * options.node_limit, patience);
       if (!light.choice.empty() && violated_limit(problem, evaluate(problem, light.choice)).empty())

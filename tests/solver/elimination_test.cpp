@@ -98,7 +98,7 @@ TEST(Elimination, EveryOrderHoldsEachLayerOnce) {
   EXPECT_LT(segments.size(), 50U);
   for (std::size_t s = 0; s < segments.size(); ++s)
     EXPECT_TRUE(is_permutation_of(greedy_by_segments(ties, segments, static_cast<int>(s)), layers));
-  for (const Order& order : elimination_orders(problem, {}))
+  for (const Order& order : elimination_orders(problem, {}, Patience({})))
     EXPECT_TRUE(is_permutation_of(order.layers, layers));
 }
 
@@ -108,7 +108,7 @@ TEST(Elimination, AWalkPromisesNoMoreThanItsStart) {
   ties.count();
   const std::vector<int> layers = natural(problem);
   const Candidate start{layers, promised_nodes(ties, layers)};
-  const Candidate found = anneal(ties, start);
+  const Candidate found = anneal(ties, start, Patience({}));
   EXPECT_TRUE(is_permutation_of(found.layers, layers));
   EXPECT_EQ(found.nodes, promised_nodes(ties, found.layers));
   EXPECT_LT(found.nodes, 0.1 * start.nodes);
@@ -153,8 +153,8 @@ TEST(Elimination, StepsThatShareWeightsAreTakenFromTheOneThatUsesThemLast) {
   const double backward = promised_nodes(ties, layers);
   EXPECT_LT(forward, 1'000);
   EXPECT_GT(backward, 50'000);
-  const auto graph =
-      build_graph(problem, elimination_orders(problem, {}).front(), {}, 10'000, Patience({}));
+  const auto graph = build_graph(problem, elimination_orders(problem, {}, Patience({})).front(), {},
+                                 10'000, Patience({}));
   ASSERT_TRUE(graph.has_value());
   EXPECT_LT(nodes_of(*graph), 1'000);
 }
@@ -162,7 +162,7 @@ TEST(Elimination, StepsThatShareWeightsAreTakenFromTheOneThatUsesThemLast) {
 TEST(Elimination, SkipsAcrossBlocksKeepTheGraphNarrow) {
   // In its own order, or backwards, this graph has more than a thousand million arcs.
   const Problem problem = bench::draw_ops_instance({Family::UNet, 60, false, false, 2});
-  const Order order = elimination_orders(problem, {}).front();
+  const Order order = elimination_orders(problem, {}, Patience({})).front();
   EXPECT_TRUE(build_graph(problem, order, {}, 1'000'000, Patience({})).has_value());
 }
 

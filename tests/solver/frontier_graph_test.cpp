@@ -29,7 +29,7 @@ TEST(FrontierGraph, EveryPathCostsWhatItsChoiceCostsInEveryOrder) {
     testing::RandomProblem random(seed, 7, 4);
     const Problem problem = random.draw();
     const std::vector<std::vector<Pick>> forbidden = {{{0, 0}}};
-    const auto orders = elimination_orders(problem, forbidden);
+    const auto orders = elimination_orders(problem, forbidden, Patience({}));
     const Order& order = orders[random.between(0, static_cast<int>(orders.size()) - 1)];
     const auto graph = build_graph(problem, order, forbidden, 1 << 20, Patience({}));
     ASSERT_TRUE(graph.has_value());
@@ -72,8 +72,8 @@ TEST(FrontierGraph, ContractedItHoldsTheChoicesThatAreLeftAtTheirCosts) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     testing::RandomProblem random(seed, 7, 4);
     const Problem problem = random.draw();
-    const auto whole =
-        build_graph(problem, elimination_orders(problem, {}).front(), {}, 1 << 20, Patience({}));
+    const auto whole = build_graph(problem, elimination_orders(problem, {}, Patience({})).front(),
+                                   {}, 1 << 20, Patience({}));
     ASSERT_TRUE(whole.has_value());
     FrontierGraph graph = *whole;
     const std::vector<char> allowed = some_options(graph, random);

@@ -242,7 +242,7 @@ TEST(LastResort, MeetsTheLimitWhereManyEventsAreEquallyFull) {
     }
     problem.layers.push_back(std::move(layer));
   }
-  const std::vector<int> choice = solver::search_locally(problem, {});
+  const std::vector<int> choice = solver::search_locally(problem, {}, solver::Patience({}));
   ASSERT_FALSE(choice.empty());
   EXPECT_EQ(violated_limit(problem, evaluate(problem, choice)), "");
 }

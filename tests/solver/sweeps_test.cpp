@@ -23,8 +23,8 @@ struct Case {
   std::vector<double> multiplier;
 
   explicit Case(std::uint64_t seed) : random(seed, 7, 4), problem(random.draw()) {
-    graph =
-        *build_graph(problem, elimination_orders(problem, {}).front(), {}, 1 << 20, Patience({}));
+    graph = *build_graph(problem, elimination_orders(problem, {}, Patience({})).front(), {},
+                         1 << 20, Patience({}));
     (problem.objective == Objective::Ms ? task.goal.ms : task.goal.sensitivity) = 1;
     task.events = problem.events;
     task.bytes = std::numeric_limits<std::int64_t>::max() / 4;

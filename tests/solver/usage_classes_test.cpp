@@ -46,8 +46,8 @@ TEST(UsageClasses, TheLastValueIsThePeakAndWhatIsAheadIsBracketed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     testing::RandomProblem random(seed, 7, 4);
     const Problem problem = random.draw();
-    const auto graph =
-        build_graph(problem, elimination_orders(problem, {}).front(), {}, 1 << 20, Patience({}));
+    const auto graph = build_graph(problem, elimination_orders(problem, {}, Patience({})).front(),
+                                   {}, 1 << 20, Patience({}));
     ASSERT_TRUE(graph.has_value());
     const UsageClasses classes(*graph);
     for (int draw = 0; draw < 30; ++draw) {
