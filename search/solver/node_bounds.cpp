@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "search/solver/branch_and_bound.h"
+#include "search/solver/node_solver.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -45,7 +45,7 @@ constexpr LabelEffort kFinishKnown = {.made = 3'000, .hoped = 30'000, .joined = 
 }  // namespace
 
 /// Bounds and shrinks the node, leaving what remains in view_; false when it holds nothing better.
-bool BranchAndBound::process(SearchNode& node) {
+bool NodeSolver::process(SearchNode& node) {
   const bool is_root = nodes_ == 1;
   if (!bound_rows(node) || !tighten(node, is_root ? kRootSteps : kNodeSteps)) return false;
   if (is_root) return settle_root(node);
@@ -65,7 +65,7 @@ bool BranchAndBound::process(SearchNode& node) {
 }
 
 /// The first node is worth more effort: first choices, then labels, ever more of them.
-bool BranchAndBound::settle_root(SearchNode& node) {
+bool NodeSolver::settle_root(SearchNode& node) {
   const double before = stop();
   const bool known = !task_.peak && !incumbent_.empty();
   if (known && (!shrink_to_view(node) || !finish_by_labels(node, kFinishKnown))) return false;
@@ -103,7 +103,7 @@ bool BranchAndBound::settle_root(SearchNode& node) {
 }
 
 /// Good choices to start from; false when nothing better is left.
-bool BranchAndBound::find_choices(SearchNode& node) {
+bool NodeSolver::find_choices(SearchNode& node) {
   if (task_.peak) {
     search_beams(node, {.kept = 100});
     search_beams(node, {.kept = 1000});
@@ -119,7 +119,7 @@ bool BranchAndBound::find_choices(SearchNode& node) {
 
 /// Most nodes get little, every second one twice as much, every fourth one four times, ...: which
 /// effort finishes a node is not known before.
-LabelEffort BranchAndBound::effort_of_node() const {
+LabelEffort NodeSolver::effort_of_node() const {
   LabelEffort effort = kFinishNode;
   const std::int64_t times = std::min<std::int64_t>(nodes_ & -nodes_, 64);
   effort.made *= static_cast<std::size_t>(times);
@@ -129,7 +129,7 @@ LabelEffort BranchAndBound::effort_of_node() const {
 }
 
 /// The rows of the greatest multipliers; looking at all of them costs more than it brings.
-std::vector<int> BranchAndBound::heaviest_rows(const DualState& state) {
+std::vector<int> NodeSolver::heaviest_rows(const DualState& state) {
   std::vector<std::size_t> order(state.rows.size());
   for (std::size_t r = 0; r < order.size(); ++r) order[r] = r;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -142,7 +142,7 @@ std::vector<int> BranchAndBound::heaviest_rows(const DualState& state) {
 }
 
 /// The cheapest ways to the end for the rows that matter, each; strikes out what breaks one.
-bool BranchAndBound::bound_rows(const SearchNode& node) {
+bool NodeSolver::bound_rows(const SearchNode& node) {
   std::vector<int> rows = heaviest_rows(node.state);
   for (std::size_t r = 0; r < part_->task.others.size(); ++r) {
     const int row = part_->task.events + static_cast<int>(r);
@@ -163,7 +163,7 @@ bool BranchAndBound::bound_rows(const SearchNode& node) {
 }
 
 /// Alternates between better multipliers and striking out by them.
-bool BranchAndBound::tighten(SearchNode& node, int steps) {
+bool NodeSolver::tighten(SearchNode& node, int steps) {
   ways_.reset();
   for (int round = 0; round < 4; ++round) {
     const DualResult result =

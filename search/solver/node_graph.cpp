@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
-#include "search/solver/branch_and_bound.h"
 #include "search/solver/grain.h"
+#include "search/solver/node_solver.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -17,7 +17,7 @@ constexpr double kShrinks = 0.6;
 }  // namespace
 
 /// Goes on with only what view_ leaves of the part.
-void BranchAndBound::contract_part() {
+void NodeSolver::contract_part() {
   FrontierGraph graph = part_->graph;
   for (std::size_t k = 0; k < graph.steps.size(); ++k)
     std::copy_n(view_.to.begin() + static_cast<std::ptrdiff_t>(part_->offsets.arc[k]),
@@ -27,7 +27,7 @@ void BranchAndBound::contract_part() {
   use(std::make_shared<Part>(std::move(graph), view_.allowed, task_, patience_));
 }
 
-void BranchAndBound::use(std::shared_ptr<Part> part) {
+void NodeSolver::use(std::shared_ptr<Part> part) {
   part_ = std::move(part);
   view_ = part_->whole;
   row_bounds_.clear();
@@ -35,14 +35,14 @@ void BranchAndBound::use(std::shared_ptr<Part> part) {
 }
 
 /// What is known of the peak, and which bytes are still worth finding.
-void BranchAndBound::tell_part() {
+void NodeSolver::tell_part() {
   part_->task.bytes = task_.bytes;
   part_->task.low_peak = task_.low_peak;
   part_->task.high_peak = task_.high_peak;
 }
 
 /// The same with the node's state; false when nothing is left.
-bool BranchAndBound::shrink_to_view(SearchNode& node) {
+bool NodeSolver::shrink_to_view(SearchNode& node) {
   const std::shared_ptr<Part> before = part_;
   before->number_as_problem(node.state);
   contract_part();
@@ -51,11 +51,11 @@ bool BranchAndBound::shrink_to_view(SearchNode& node) {
   return !std::isinf(part_->dual.evaluate(node.state.rows, node.state.multiplier, view_));
 }
 
-bool BranchAndBound::worth_shrinking() const { return part_->share_of(view_) < kShrinks; }
+bool NodeSolver::worth_shrinking() const { return part_->share_of(view_) < kShrinks; }
 
 /// Turns to a node: to what its options leave of the last node's part when it lies within that,
 /// otherwise of the root's.
-void BranchAndBound::turn_to(SearchNode& node, bool within_last) {
+void NodeSolver::turn_to(SearchNode& node, bool within_last) {
   if (!within_last) {
     use(root_part_);
     tell_part();
@@ -68,7 +68,7 @@ void BranchAndBound::turn_to(SearchNode& node, bool within_last) {
 }
 
 /// Once the incumbent is better, less of the whole graph is worth looking at.
-void BranchAndBound::strike_root() {
+void NodeSolver::strike_root() {
   struck_at_ = incumbent_goal_;
   DualState state = root_state_;
   part_->number_here(state);
@@ -84,7 +84,7 @@ void BranchAndBound::strike_root() {
 }
 
 /// The base takes the bytes of the limit that no choice can use up: bounds are better for it.
-void BranchAndBound::round_base_up(FrontierGraph& graph, const std::vector<char>& allowed) const {
+void NodeSolver::round_base_up(FrontierGraph& graph, const std::vector<char>& allowed) const {
   const Grains grains = grains_of(graph, allowed);
   for (std::size_t e = 0; e < graph.base.size(); ++e) {
     if (grains.grain[e] == 0) continue;

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "search/solver/branch_and_bound.h"
+#include "search/solver/node_solver.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -27,7 +27,7 @@ constexpr std::size_t kWithinLabels = 30'000;
 }  // namespace
 
 /// Brings up to date what labels through `view` look at.
-void BranchAndBound::prepare_labels(const View& view) {
+void NodeSolver::prepare_labels(const View& view) {
   part_->place_labels(view);
   part_->classes->look_ahead(part_->graph, view.allowed);
   if (!part_->cut) return;
@@ -39,7 +39,7 @@ void BranchAndBound::prepare_labels(const View& view) {
 
 /// Better bounds of the ways through the node at its multipliers, and what they strike out; false
 /// when nothing better is left in it.
-bool BranchAndBound::sweep(SearchNode& node, std::size_t kept) {
+bool NodeSolver::sweep(SearchNode& node, std::size_t kept) {
   const auto priced = [](double m) { return m > 0; };
   ways_.reset();
   if (task_.peak ||
@@ -74,7 +74,7 @@ bool BranchAndBound::sweep(SearchNode& node, std::size_t kept) {
 }
 
 /// Closes the node after labels saw all that may be as good as the first they found.
-void BranchAndBound::close_by_labels(const SearchNode& node, const LabelResult& result) {
+void NodeSolver::close_by_labels(const SearchNode& node, const LabelResult& result) {
   close(node, result.least_other);
   if (!result.found.empty()) {
     SearchNode only{std::vector<char>(node.allowed.size(), 0), 0, {}};
@@ -85,7 +85,7 @@ void BranchAndBound::close_by_labels(const SearchNode& node, const LabelResult& 
 }
 
 /// Solves the node by labels if few are enough; false when nothing better is left in it.
-bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effort) {
+bool NodeSolver::finish_by_labels(SearchNode& node, const LabelEffort& effort) {
   const long left = std::count(view_.allowed.begin(), view_.allowed.end(), 1) -
                     static_cast<long>(problem_.layers.size());
   if (nodes_ > 1 && left > node.labels_from) return true;
@@ -108,8 +108,8 @@ bool BranchAndBound::finish_by_labels(SearchNode& node, const LabelEffort& effor
 
 /// Labels under the limits that have a price alone: false when they show that nothing better is
 /// left, true when even they are too many, empty when only the other limits can tell.
-std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const LabelEffort& effort,
-                                                   double beyond) {
+std::optional<bool> NodeSolver::refute_relaxed(SearchNode& node, const LabelEffort& effort,
+                                               double beyond) {
   const auto priced = std::count_if(node.state.multiplier.begin(), node.state.multiplier.end(),
                                     [](double m) { return m > 0; });
   if (!part_->cut || priced > kMostPriced) return std::nullopt;
@@ -143,9 +143,9 @@ std::optional<bool> BranchAndBound::refute_relaxed(SearchNode& node, const Label
   return false;
 }
 
-LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& view,
-                                          const LabelEffort& effort, double stop,
-                                          const Ways* ways) const {
+LabelResult NodeSolver::search_labels(const SearchNode& node, const View& view,
+                                      const LabelEffort& effort, double stop,
+                                      const Ways* ways) const {
   const bool beam = effort.kept != LabelEffort{}.kept && !task_.peak;
   const Guide guide = beam ? mean_usage(part_->graph, part_->task, node.state) : Guide{};
   const LabelTask task{part_->graph,
@@ -165,7 +165,7 @@ LabelResult BranchAndBound::search_labels(const SearchNode& node, const View& vi
                                          : label_search(task, stop, effort);
 }
 
-void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& effort) {
+void NodeSolver::search_beams(const SearchNode& node, const LabelEffort& effort) {
   prepare_labels(view_);
   const LabelResult result = search_labels(node, view_, effort, stop(), ways_ ? &*ways_ : nullptr);
   for (const Path& path : result.found) meet(path);
@@ -174,7 +174,7 @@ void BranchAndBound::search_beams(const SearchNode& node, const LabelEffort& eff
 /// Looks for a choice that costs little more than the bound, more and more of it: few options are
 /// worth looking at then. Where all of them were seen in vain the bound is better for it;
 /// where one was found, it is the best: false then.
-bool BranchAndBound::search_near_bound(SearchNode& node) {
+bool NodeSolver::search_near_bound(SearchNode& node) {
   const View whole = view_;
   const double bound = node.bound;
   for (double more = 1e-6 * std::fabs(bound) + 1e-9 * spread_;
@@ -208,8 +208,7 @@ bool BranchAndBound::search_near_bound(SearchNode& node) {
 
 /// The first that labels found is the best of all within `whole` where they saw all below it;
 /// false when it is not feasible after all.
-bool BranchAndBound::settle_near_bound(SearchNode& node, const View& whole,
-                                       const LabelResult& result) {
+bool NodeSolver::settle_near_bound(SearchNode& node, const View& whole, const LabelResult& result) {
   if (incumbent_.empty() || incumbent_goal_ > part_->task.goal_of(result.found.front()))
     return false;
   view_ = whole;
@@ -224,7 +223,7 @@ bool BranchAndBound::settle_near_bound(SearchNode& node, const View& whole,
 
 /// A beam guided by the multipliers of limits that are lower by a part: what they think best is
 /// more likely to be within the true limits.
-void BranchAndBound::search_within(const SearchNode& node, double part) {
+void NodeSolver::search_within(const SearchNode& node, double part) {
   const Task whole = part_->task;
   SearchNode tight{{}, 0, node.state};
   part_->task.bytes -= static_cast<std::int64_t>(part * static_cast<double>(part_->task.bytes));
@@ -247,7 +246,7 @@ void BranchAndBound::search_within(const SearchNode& node, double part) {
 }
 
 /// A beam over the options that the incumbent or the mixed paths of the dual take.
-void BranchAndBound::search_near_incumbent(const SearchNode& node) {
+void NodeSolver::search_near_incumbent(const SearchNode& node) {
   if (incumbent_.empty()) return;
   View near = view_;
   std::fill(near.allowed.begin(), near.allowed.end(), 0);

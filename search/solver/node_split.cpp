@@ -4,7 +4,7 @@
 #include <limits>
 #include <memory>
 
-#include "search/solver/branch_and_bound.h"
+#include "search/solver/node_solver.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -22,7 +22,7 @@ constexpr double kLeastGain = 1e-6;
 
 /// What each option of a step and the cheapest way on cost at the last prices, averaged over the
 /// arcs that are left.
-std::vector<double> BranchAndBound::burden(int k) const {
+std::vector<double> NodeSolver::burden(int k) const {
   const Step& step = part_->graph.steps[k];
   const Pricing& pricing = part_->dual.pricing();
   std::vector<double> sum(step.signatures, 0);
@@ -44,7 +44,7 @@ std::vector<double> BranchAndBound::burden(int k) const {
 }
 
 /// The limits at their multipliers.
-Functional BranchAndBound::priced_limits(const DualState& state) const {
+Functional NodeSolver::priced_limits(const DualState& state) const {
   Functional sum;
   for (std::size_t r = 0; r < state.rows.size(); ++r)
     part_->task.add_row(state.rows[r], state.multiplier[r] / part_->task.scale(state.rows[r]), sum);
@@ -52,7 +52,7 @@ Functional BranchAndBound::priced_limits(const DualState& state) const {
 }
 
 /// The limit that a mixed path exceeds most.
-Functional BranchAndBound::exceeded_limit(const DualState& state) const {
+Functional NodeSolver::exceeded_limit(const DualState& state) const {
   int worst = 0;
   double most = -kInfinity;
   for (std::size_t p = 0; p < state.weight.size(); ++p) {
@@ -72,8 +72,8 @@ Functional BranchAndBound::exceeded_limit(const DualState& state) const {
 
 /// Layers split at the mean of what their options take from the limits, those on which the mixed
 /// paths of the dual disagree most first.
-std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node,
-                                                          const Functional& limits) {
+std::vector<NodeSolver::Split> NodeSolver::splits(const SearchNode& node,
+                                                  const Functional& limits) {
   part_->dual.pricing().price(limits, view_);
   std::vector<Split> all;
   for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
@@ -119,7 +119,7 @@ std::vector<BranchAndBound::Split> BranchAndBound::splits(const SearchNode& node
 }
 
 /// The node in two; none where a single choice is left.
-std::optional<BranchAndBound::Halves> BranchAndBound::branch(const SearchNode& node) {
+std::optional<NodeSolver::Halves> NodeSolver::branch(const SearchNode& node) {
   std::vector<Split> all = splits(node, priced_limits(node.state));
   if (all.empty()) return std::nullopt;
   // Where paths differ only in what has no price a limit that one of them breaks must tell.
@@ -135,8 +135,8 @@ std::optional<BranchAndBound::Halves> BranchAndBound::branch(const SearchNode& n
 }
 
 /// By the split that betters the bounds of both halves most (strong branching).
-BranchAndBound::Halves BranchAndBound::best_halves(const SearchNode& node,
-                                                   const std::vector<Split>& splits) {
+NodeSolver::Halves NodeSolver::best_halves(const SearchNode& node,
+                                           const std::vector<Split>& splits) {
   const double bound = part_->dual.evaluate(node.state.rows, node.state.multiplier, view_);
   const double least = kLeastGain * (stop() - bound);
   Halves best;
@@ -154,7 +154,7 @@ BranchAndBound::Halves BranchAndBound::best_halves(const SearchNode& node,
 }
 
 /// A few steps of the dual of one half; returns what they reach.
-double BranchAndBound::bound_half(SearchNode& half, const Split& split) {
+double NodeSolver::bound_half(SearchNode& half, const Split& split) {
   const int first = part_->graph.steps[split.layer_step].first_option;
   const auto allowed = view_.allowed.begin() + first;
   const std::vector<char> whole(allowed, allowed + static_cast<int>(split.heavy.size()));
@@ -167,7 +167,7 @@ double BranchAndBound::bound_half(SearchNode& half, const Split& split) {
   return std::min(result.bound, stop());
 }
 
-SearchNode BranchAndBound::child(const SearchNode& node, const Split& split, bool heavy) const {
+SearchNode NodeSolver::child(const SearchNode& node, const Split& split, bool heavy) const {
   SearchNode child{node.allowed, node.bound, {}, node.labels_from};
   const int first = part_->graph.steps[split.layer_step].first_option;
   for (std::size_t o = 0; o < split.heavy.size(); ++o)

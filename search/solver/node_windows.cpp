@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "search/solver/branch_and_bound.h"
+#include "search/solver/node_solver.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -22,7 +22,7 @@ constexpr double kWorthwhile = 1e-3;
 }  // namespace
 
 /// Windows from one end to the other, half of each new, as long as it pays.
-void BranchAndBound::improve_in_windows(const SearchNode& node) {
+void NodeSolver::improve_in_windows(const SearchNode& node) {
   if (incumbent_.empty() || task_.peak) return;
   const View whole = view_;
   double before = kInfinity;
@@ -48,8 +48,8 @@ void BranchAndBound::improve_in_windows(const SearchNode& node) {
 }
 
 /// Of `whole`, decides the steps from `first` to before `end` anew.
-void BranchAndBound::improve_in(const SearchNode& node, const View& whole, std::size_t first,
-                                std::size_t end) {
+void NodeSolver::improve_in(const SearchNode& node, const View& whole, std::size_t first,
+                            std::size_t end) {
   view_ = whole;
   for (std::size_t k = 0; k < part_->graph.steps.size(); ++k) {
     if (k >= first && k < end) continue;
