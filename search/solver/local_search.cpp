@@ -10,7 +10,7 @@
 namespace mpsearch::solver {
 namespace {
 
-/// Choices looked at, and once time is over.
+/// Choices looked at, and those for which there is time in any case once one is within the limits.
 constexpr int kMostTrials = 6000;
 constexpr int kMostTrialsLate = 1500;
 
@@ -48,7 +48,8 @@ std::vector<int> search_locally(const Problem& problem,
   Worth best_worth;
   int trials = 0;
   const auto enough = [&] {
-    return trials >= kMostTrials || (trials >= kMostTrialsLate && patience.over());
+    const bool within = !best.empty() && std::get<1>(best_worth) == 0;
+    return trials >= kMostTrials || (within && trials >= kMostTrialsLate && patience.over());
   };
   const auto better = [&](const std::vector<int>& choice) {
     ++trials;

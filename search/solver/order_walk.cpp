@@ -9,7 +9,7 @@ namespace {
 
 /// Ties looked at on a walk, for each node that its start promises, and at most: a seventh of a
 /// second.
-constexpr double kEffortPerNode = 128;
+constexpr double kEffortPerNode = 32;
 constexpr double kMostEffort = 16e6;
 
 /// How much worse, in bits, an order may be that is gone on from, at the beginning.
