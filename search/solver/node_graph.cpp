@@ -14,6 +14,9 @@ namespace {
 /// A part is made smaller when less than this share of it is left.
 constexpr double kShrinks = 0.6;
 
+/// Of the first node's part so much must be gone for that.
+constexpr double kShrinksAtRoot = 0.95;
+
 }  // namespace
 
 /// Goes on with only what view_ leaves of the part.
@@ -43,10 +46,12 @@ void NodeSolver::tell_part() {
 
 /// The same with the node's state; false when nothing is left.
 bool NodeSolver::shrink_to_view(SearchNode& node) {
-  const std::shared_ptr<Part> before = part_;
-  before->number_as_problem(node.state);
-  contract_part();
-  part_->number_here(node.state, *before);
+  if (part_->share_of(view_) < kShrinksAtRoot * part_->share_of(part_->whole)) {
+    const std::shared_ptr<Part> before = part_;
+    before->number_as_problem(node.state);
+    contract_part();
+    part_->number_here(node.state, *before);
+  }
   if (!bound_rows(node)) return false;
   return !std::isinf(part_->dual.evaluate(node.state.rows, node.state.multiplier, view_));
 }
