@@ -1,8 +1,11 @@
 // Labels from both ends, joined where they meet.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <utility>
+
+#include <tbb/parallel_invoke.h>
 
 #include "search/solver/label_search.h"
 #include "search/solver/labels.h"
@@ -181,9 +184,11 @@ class Join {
 LabelResult label_join(const LabelTask& task, const Cut& cut, double stop,
                        const LabelEffort& effort) {
   LabelPass left(task, task.classes, true, stop);
-  if (!left.run(cut.step, effort)) return {};
   LabelPass right(task, cut.classes, false, stop);
-  if (!right.run(task.graph.steps.size() - cut.step, effort)) return {};
+  std::atomic<bool> gave_up = false;
+  tbb::parallel_invoke([&] { left.run(cut.step, effort, gave_up); },
+                       [&] { right.run(task.graph.steps.size() - cut.step, effort, gave_up); });
+  if (gave_up) return {};
   LabelResult result;
   result.complete = left.complete() && right.complete();
   result.least_other = std::min(left.least_pruned(), right.least_pruned());

@@ -46,15 +46,19 @@ LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool fo
   byte_limit_ = static_cast<double>(in_.task.bytes);
 }
 
-bool LabelPass::run(std::size_t steps, const LabelEffort& effort) {
+bool LabelPass::run(std::size_t steps, const LabelEffort& effort, std::atomic<bool>& gave_up) {
   std::size_t made = 0;
   begin();
   look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
+    if (gave_up) return false;
     const std::size_t k = take_step();
     if (has_choice(k)) {
       made += next_.size();
-      if (made > effort.made && !on_the_way(steps, made, effort.hoped)) return false;
+      if (made > effort.made && !on_the_way(steps, made, effort.hoped)) {
+        gave_up = true;
+        return false;
+      }
       keep_undominated(effort.kept);
       if (dropped_) complete_ = false;
     } else {  // hardly more labels than before
