@@ -1,10 +1,11 @@
 #include "search/solver/branch_and_bound.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
-#include <tbb/parallel_for.h>
+#include "search/solver/side_by_side.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -74,8 +75,7 @@ void BranchAndBound::work(const std::vector<NodeSolver*>& busy, std::int64_t mos
   std::vector<std::vector<SearchNode>> open(busy.size());
   std::int64_t before = 0;
   for (const NodeSolver* solver : busy) before += solver->nodes();
-  tbb::parallel_for(std::size_t{0}, busy.size(),
-                    [&](std::size_t i) { busy[i]->plunge(most, open[i]); });
+  side_by_side(busy.size(), [&](std::size_t i) { busy[i]->plunge(most, open[i]); });
   for (const NodeSolver* solver : busy) nodes_ += solver->nodes();
   nodes_ -= before;
   for (std::vector<SearchNode>& nodes : open)

@@ -6,13 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
-
 #include "search/solver/frontier_graph.h"
 #include "search/solver/frontier_width.h"
 #include "search/solver/order_walk.h"
 #include "search/solver/segments.h"
+#include "search/solver/side_by_side.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -126,12 +124,12 @@ class Candidates {
       if (starts.size() < kWalks &&
           (starts.empty() || start.nodes >= kOther * starts.back()->nodes))
         starts.push_back(&start);
-    const auto at_a_time = static_cast<std::size_t>(tbb::this_task_arena::max_concurrency());
+    const std::size_t at_a_time = cores();
     std::vector<Candidate> found;
     bool enough = false;
     for (std::size_t first = 0; first < starts.size() && !enough; first += at_a_time) {
       std::vector<Candidate> ends(std::min(at_a_time, starts.size() - first));
-      tbb::parallel_for(std::size_t{0}, ends.size(), [&](std::size_t i) {
+      side_by_side(ends.size(), [&](std::size_t i) {
         Ties ties = ties_;  // they remember what was asked
         ends[i] = anneal(ties, *starts[first + i], patience);
       });

@@ -5,10 +5,9 @@
 #include <limits>
 #include <utility>
 
-#include <tbb/parallel_invoke.h>
-
 #include "search/solver/label_search.h"
 #include "search/solver/labels.h"
+#include "search/solver/side_by_side.h"
 
 namespace mpsearch::solver {
 namespace {
@@ -186,8 +185,12 @@ LabelResult label_join(const LabelTask& task, const Cut& cut, double stop,
   LabelPass left(task, task.classes, true, stop);
   LabelPass right(task, cut.classes, false, stop);
   std::atomic<bool> gave_up = false;
-  tbb::parallel_invoke([&] { left.run(cut.step, effort, gave_up); },
-                       [&] { right.run(task.graph.steps.size() - cut.step, effort, gave_up); });
+  side_by_side(2, [&](std::size_t side) {
+    if (side == 0)
+      left.run(cut.step, effort, gave_up);
+    else
+      right.run(task.graph.steps.size() - cut.step, effort, gave_up);
+  });
   if (gave_up) return {};
   LabelResult result;
   result.complete = left.complete() && right.complete();

@@ -1,10 +1,10 @@
 // The solver's figures, a row of the table of docs for each kind of instance: what is proven within
-// which time, the gaps of the rest, and whether every bound was honest. Times and limits are CPU
-// time of this process (--wall: of the clock), so that a busy machine does not matter. Exit 1 when
-// a figure that must hold does not. Ratios to HiGHS: tests/peers/compare_mip.py. usage:
-// bench_solver [--style blocks|ops] [--rows NAME] [--first SEED] [--seeds N] [--layers N,N]
-//                     [--family NAME] [--engine exact|cbc|auto] [--wall] [--each]
-//                     [--problems FILE...] [--dump DIR]
+// which time, the gaps of the rest, and whether every bound was honest. Times and limits are those
+// of the clock, on as many cores as there are: nothing else should run; the row peer compares CPU
+// times. Exit 1 when a figure that must hold does not. Ratios to HiGHS: tests/peers/compare_mip.py.
+// usage: bench_solver [--style blocks|ops] [--rows NAME] [--first SEED] [--seeds N] [--layers N,N]
+//                     [--family NAME] [--engine exact|cbc|auto] [--each] [--problems FILE...]
+//                     [--dump DIR]
 // Rows: small, middle, large, repeated, rewrites, sweep, front, random, peer; of --problems: files,
 // front, peer. --each prints a line an instance.
 #include <algorithm>
@@ -103,7 +103,6 @@ struct Arguments {
   int seeds = 0;
   std::vector<int> layers;
   std::string family;
-  bool wall = false;
   bool each = false;
   std::vector<std::string> problems;
   std::string dump;
@@ -119,8 +118,6 @@ struct Outcome {
 };
 
 Solution run(const Problem& problem, const Arguments& arguments, double limit, double& seconds) {
-  if (!arguments.wall)
-    return mpsearch::bench::solve_in_cpu_time(problem, arguments.options, limit, seconds);
   mpsearch::SolveOptions options = arguments.options;
   options.time_limit = limit;
   const auto start = std::chrono::steady_clock::now();
@@ -254,8 +251,6 @@ Arguments parse(int argc, char** argv) {
       for (std::string item; std::getline(list, item, ',');) out.layers.push_back(std::stoi(item));
     } else if (word == "--family") {
       out.family = next();
-    } else if (word == "--wall") {
-      out.wall = true;
     } else if (word == "--each") {
       out.each = true;
     } else if (word == "--dump") {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -131,9 +132,10 @@ bool run_front(const std::vector<NamedProblem>& problems, bool each) {
     const SolveOptions options{.node_limit = 2000};
     const std::vector<std::int64_t> budgets = budgets_of(problem, 20, options);
     Sweep here;
-    const double start = cpu();
+    const auto start = std::chrono::steady_clock::now();
     const std::vector<Solution> front = solve_front(problem, budgets, options);
-    seconds.push_back(cpu() - start);
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    seconds.push_back(spent.count());
     check_front(problem, budgets, front, here);
     if (each)
       std::printf("  %-28s %.3f s, %d of %d points proven\n", name.c_str(), seconds.back(),

@@ -27,7 +27,7 @@ std::vector<NamedProblem> at_three_budgets(const std::vector<NamedProblem>& prob
 /// does.
 bool run_sweep();   // 100 budgets: never over one, never dearer with more
 bool run_random();  // 1,000 small random graphs at three budgets each
-/// 20 budgets of each problem: CPU time of all.
+/// 20 budgets of each problem: the time of all.
 bool run_front(const std::vector<NamedProblem>& problems, bool each);
 /// The same optimum as CBC on the arc-flow model, in less time.
 bool run_peer(const std::vector<NamedProblem>& problems, double limit, bool each);

@@ -4,7 +4,7 @@
 usage: compare_mip.py BUILD_DIR [--layers 60,120] [--seeds 1 2] [--families chain,residual]
                       [--repeated] [--style blocks|ops] [--limit SECONDS] [--problems FILE...]
 Needs highspy (pip install highspy) and, without --problems, the target bench_solver in BUILD_DIR.
-Every engine has one thread and SECONDS (60) for each instance; times are CPU times of the solve
+CBC and HiGHS have one thread, every engine SECONDS (60) for each instance; times are CPU times of the solve
 alone, reading and writing of files apart. Prints a line an instance, and at the end whether all
 proven objectives are equal to 1e-6 relative and the median ratio of times, ours / the faster peer,
 over the instances where we or a peer proved the optimum (a peer without proof counts as what it
