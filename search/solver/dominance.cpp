@@ -28,7 +28,10 @@ void DominanceTree::reset(const std::vector<double>& points, int figures) {
   std::iota(at_.begin(), at_.end(), 0);
   std::size_t full = kLanes;
   while (full < count) full *= 2;
-  if (count > kFew) arrange(0, full, 0, points);
+  if (count > kFew) {
+    keyed_.resize(count);
+    arrange(0, full, 0, points);
+  }
   place_.resize(count);
   points_.resize(points.size());
   for (std::size_t p = 0; p < count; ++p) {
@@ -52,12 +55,14 @@ void DominanceTree::arrange(std::size_t first, std::size_t count, int depth,
   if (count <= kLanes) return;
   if (middle < at_.size()) {
     const std::size_t f = depth % figures_;
-    const auto begin = at_.begin();
-    std::nth_element(begin + first, begin + middle, begin + std::min(first + count, at_.size()),
-                     [&](int a, int b) {
-                       return points[static_cast<std::size_t>(a) * figures_ + f] <
-                              points[static_cast<std::size_t>(b) * figures_ + f];
-                     });
+    const std::size_t end = std::min(first + count, at_.size());
+    for (std::size_t p = first; p < end; ++p)
+      keyed_[p] = {static_cast<float>(points[static_cast<std::size_t>(at_[p]) * figures_ + f]),
+                   at_[p]};
+    const auto begin = keyed_.begin();
+    std::nth_element(begin + first, begin + middle, begin + end,
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::size_t p = first; p < end; ++p) at_[p] = keyed_[p].second;
     arrange(middle, count / 2, depth + 1, points);
   }
   arrange(first, count / 2, depth + 1, points);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace mpsearch::solver {
@@ -28,6 +29,7 @@ class DominanceTree {
   /// Level 0 holds the points by place, each box of a level eight boxes of the one before.
   std::vector<std::vector<float>> least_;  // [level][block x figures x 8]
   std::vector<float> asked_;
+  std::vector<std::pair<double, int>> keyed_;  // places while they are arranged, by one figure
 };
 
 }  // namespace mpsearch::solver
