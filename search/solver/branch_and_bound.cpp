@@ -32,6 +32,7 @@ BranchAndBound::BranchAndBound(const Problem& problem, FrontierGraph graph, Task
 Answer BranchAndBound::run() {
   first().take(first().root());
   work({&first()}, 1);
+  if (!first().going()) return answer();
   while (true) {
     const std::vector<NodeSolver*> busy = hand_out();
     if (busy.empty() || patience_.over()) break;

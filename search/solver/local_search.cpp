@@ -48,7 +48,9 @@ std::vector<int> search_locally(const Problem& problem,
   Worth best_worth;
   int trials = 0;
   const auto enough = [&] {
-    const bool within = !best.empty() && std::get<1>(best_worth) == 0;
+    const int missing_cast = std::get<0>(best_worth);
+    const double over = std::get<1>(best_worth);
+    const bool within = !best.empty() && missing_cast == 0 && over == 0;
     return trials >= kMostTrials || (within && trials >= kMostTrialsLate && patience.over());
   };
   const auto better = [&](const std::vector<int>& choice) {

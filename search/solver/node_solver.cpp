@@ -32,7 +32,6 @@ NodeSolver::NodeSolver(const Problem& problem, FrontierGraph graph, Task task,
     view_.allowed[o] = static_cast<char>(view_.allowed[o] & allowed[o]);
   if (!task_.peak) round_base_up(graph, view_.allowed);
   use(std::make_shared<Part>(std::move(graph), view_.allowed, task_, patience));
-  root_part_ = part_;
   if (task_.peak) bracket_peak();
   dearest_ = task_.peak ? task_.high_peak : part_->dual.pricing().dearest(task_.goal, view_);
   least_ = part_->dual.evaluate({}, {}, view_);

@@ -14,15 +14,14 @@ Problem hard_problem() {
   return bench::draw_ops_instance({bench::Family::Transformer, 20, false, false, 11});
 }
 
-Solution solved(const Problem& problem, std::int64_t node_limit) {
+Solution solved(const Problem& problem) {
   SolveOptions options;
-  options.node_limit = node_limit;
   options.certify = true;
   return solve(problem, options);
 }
 
 /// The same by one thread.
-Solution solved_alone(const Problem& problem, std::int64_t node_limit) {
+Solution solved_alone(const Problem& problem) {
   cpu_set_t all;
   EXPECT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
   cpu_set_t one;
@@ -30,7 +29,7 @@ Solution solved_alone(const Problem& problem, std::int64_t node_limit) {
   CPU_SET(sched_getcpu(), &one);
   EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   EXPECT_EQ(solver::cores(), 1);
-  Solution solution = solved(problem, node_limit);
+  Solution solution = solved(problem);
   EXPECT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
   return solution;
 }
@@ -47,10 +46,10 @@ void expect_same(const Solution& a, const Solution& b) {
 
 TEST(BranchAndBound, FindsTheSameOnAnyNumberOfThreads) {
   const Problem problem = hard_problem();
-  const Solution alone = solved_alone(problem, 0);
+  const Solution alone = solved_alone(problem);
   EXPECT_EQ(alone.status, SolveStatus::Optimal);
   EXPECT_GT(alone.nodes, 20);  // with those that break ties
-  expect_same(alone, solved(problem, 0));
+  expect_same(alone, solved(problem));
 }
 
 TEST(SideBySide, DoesEachPieceOnceAndHandsOnTheFirstException) {
