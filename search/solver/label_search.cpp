@@ -37,7 +37,8 @@ std::vector<Path> finished(const LabelTask& task, const LabelPass& pass) {
 LabelResult label_search(const LabelTask& task, double stop, const LabelEffort& effort) {
   LabelPass pass(task, task.classes, true, stop);
   std::atomic<bool> gave_up = false;
-  if (!pass.run(task.graph.steps.size(), effort, gave_up)) return {};
+  pass.run(task.graph.steps.size(), effort, gave_up);
+  if (gave_up) return {};
   LabelResult result{pass.complete(), pass.least_pruned(), finished(task, pass)};
   if (result.found.empty()) return result;
   const double best = task.task.goal_of(result.found.front());

@@ -46,18 +46,18 @@ LabelPass::LabelPass(const LabelTask& task, const UsageClasses& classes, bool fo
   byte_limit_ = static_cast<double>(in_.task.bytes);
 }
 
-bool LabelPass::run(std::size_t steps, const LabelEffort& effort, std::atomic<bool>& gave_up) {
+void LabelPass::run(std::size_t steps, const LabelEffort& effort, std::atomic<bool>& gave_up) {
   std::size_t made = 0;
   begin();
   look_ahead();
   for (std::size_t i = 0; i < steps; ++i) {
-    if (gave_up) return false;
+    if (gave_up) return;
     const std::size_t k = take_step();
     if (has_choice(k)) {
       made += next_.size();
       if (made > effort.made && !on_the_way(steps, made, effort.hoped)) {
         gave_up = true;
-        return false;
+        return;
       }
       keep_undominated(effort.kept);
       if (dropped_) complete_ = false;
@@ -70,10 +70,9 @@ bool LabelPass::run(std::size_t steps, const LabelEffort& effort, std::atomic<bo
     for (const Label& label : now_.at) traces_.back().push_back(label.trace);
     if (now_.size() == 0) {
       done_ = steps;
-      return true;
+      return;
     }
   }
-  return true;
 }
 
 /// Fills next_ with the labels one step on; returns the graph's step.

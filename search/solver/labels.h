@@ -46,8 +46,8 @@ class LabelPass {
   /// `classes` are those of the direction; `stop`: labels whose bound reaches it are dropped.
   LabelPass(const LabelTask& task, const UsageClasses& classes, bool forward, double stop);
 
-  /// Takes `steps` steps; false when it gave up, or another pass that shares the flag did.
-  bool run(std::size_t steps, const LabelEffort& effort, std::atomic<bool>& gave_up);
+  /// Takes `steps` steps, or gives up and says so, also when another pass that shares the flag did.
+  void run(std::size_t steps, const LabelEffort& effort, std::atomic<bool>& gave_up);
   /// Takes all steps with at most `kept` labels after each; those dropped go on by prices alone.
   /// Returns the bounds of the ways to each node, [node] as Offsets lays them out.
   std::vector<double> sweep(std::size_t kept);
